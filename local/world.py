@@ -12,7 +12,7 @@ from local.processes import Processes
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
-# The developer's own keys; not a secret, for nothing but loopback is served. Whoever presents them administers the account.
+# The developer's own keys administer the account. Not a secret: nothing but loopback is served.
 ADMIN_KEY, ADMIN_SECRET = "local", "local"
 
 
