@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from slipway.packaging.example_model import cache_dir, prepare_example_model
+from tests.e2e.running import Running
+
+
+@pytest.fixture(scope="session")
+def slipway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One running product for the whole story; Ctrl-C must end it cleanly, with nothing left behind."""
+    running = Running.start(tmp_path_factory.mktemp("slipway"))
+    family = psutil.Process(running.process.pid).children(recursive=True)
+    yield running
+    family += psutil.Process(running.process.pid).children(recursive=True)
+    assert running.stop() == 0, running.log.read_text()[-3000:]
+    left = [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert not left, f"Ctrl-C left {left} running"
+
+
+@pytest.fixture(scope="session")
+def example_model() -> Path:
+    return prepare_example_model(cache_dir())
