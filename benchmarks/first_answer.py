@@ -1,4 +1,4 @@
-"""From nothing to a first answer: a fresh clone in an empty folder, `make run`, one question; then the same folder again.
+"""From nothing to a first answer: a fresh clone, `make run`, one question; then the same folder again.
 
 The package cache stays as it is (warm); environment, clone and converted model are made anew.
 """

@@ -1,11 +1,10 @@
-"""A running Slipway, as a person has it: `slipway local up` in one terminal, plain boto3 in another."""
+"""A running Slipway, as a person has it: `make run` in one terminal, plain boto3 in another."""
 
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import boto3
+import psutil
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 
@@ -62,9 +62,9 @@ class Running:
         environment = {**os.environ, "SLIPWAY_AWS_PORT": str(aws_port), "SLIPWAY_UI_PORT": str(ui_port)}
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "slipway", "local", "up"],
+                ["make", "run"],
                 cwd=ROOT,
-                env=environment | {"PYTHONPATH": os.pathsep.join(["functions", "inference_image", "."])},
+                env=environment,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -87,7 +87,11 @@ class Running:
             return False
 
     def stop(self) -> int:
-        self.process.send_signal(signal.SIGINT)
+        """What Ctrl-C does to the program; make itself stays to report the program's exit code."""
+        program = next(
+            child for child in psutil.Process(self.process.pid).children(recursive=True) if "slipway" in child.cmdline()
+        )
+        program.send_signal(signal.SIGINT)
         return self.process.wait(60)
 
     @property
