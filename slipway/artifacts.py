@@ -1,0 +1,165 @@
+"""An artifact on this machine: which files it has, what its manifest says, and its way into the bucket."""
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mypy_boto3_s3.client import S3Client
+
+from slipway.errors import ArtifactFolderError
+
+MANIFEST = "manifest.json"
+_READ_BYTES = 4 * 1024 * 1024
+_LONGEST_PATH = 255
+
+
+@dataclass(frozen=True)
+class Progress:
+    path: str
+    sent_bytes: int
+    """Of the whole artifact, all files before this one included."""
+    total_bytes: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A sealed upload. Its seal is what the release table knows it by."""
+
+    bucket: str
+    prefix: str
+    version_id: str
+
+    @property
+    def seal(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}{MANIFEST}?versionId={self.version_id}"
+
+
+@dataclass(frozen=True)
+class ArtifactFile:
+    path: str
+    source: Path
+    size_bytes: int
+    sha256: str
+    crc32: str
+    """Base64 of the big-endian CRC-32, as S3 writes it."""
+
+    @classmethod
+    def read(cls, root: Path, source: Path) -> "ArtifactFile":
+        sha256, crc32 = hashlib.sha256(), 0
+        with source.open("rb") as content:
+            while block := content.read(_READ_BYTES):
+                sha256.update(block)
+                crc32 = zlib.crc32(block, crc32)
+        return cls(
+            path=source.relative_to(root).as_posix(),
+            source=source,
+            size_bytes=source.stat().st_size,
+            sha256=sha256.hexdigest(),
+            crc32=base64.b64encode(crc32.to_bytes(4, "big")).decode(),
+        )
+
+    def entry(self) -> dict[str, Any]:
+        return {"path": self.path, "sizeBytes": self.size_bytes, "sha256": self.sha256, "crc32": self.crc32}
+
+
+def read_artifact(directory: Path) -> list[ArtifactFile]:
+    """Every file of the folder but the manifest and hidden ones, with its checksums.
+
+    Nothing is left out because of its kind: whether a file may be served is for the examination to say.
+
+    Raises:
+        ArtifactFolderError: no such folder, no files, or a file that cannot be an S3 object of an artifact.
+    """
+    if not directory.is_dir():
+        raise ArtifactFolderError(f"{directory} is not a folder; give the folder that holds config.json")
+    sources = sorted(
+        path
+        for path in directory.rglob("*")
+        if path.is_file() and path.relative_to(directory).as_posix() != MANIFEST and not _hidden(directory, path)
+    )
+    if not sources:
+        raise ArtifactFolderError(f"{directory} holds no files; give the folder that holds config.json")
+    for source in sources:
+        _check(directory, source)
+    return [ArtifactFile.read(directory, source) for source in sources]
+
+
+def _hidden(root: Path, path: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _check(root: Path, source: Path) -> None:
+    path = source.relative_to(root).as_posix()
+    if source.stat().st_size == 0:
+        raise ArtifactFolderError(f"{path} has 0 bytes and SageMaker cannot load an empty object; delete the file")
+    if any(character.isspace() for character in path):
+        raise ArtifactFolderError(f"{path!r} has white space in its name; rename the file")
+    if len(path.encode()) > _LONGEST_PATH:
+        raise ArtifactFolderError(
+            f"{path} is {len(path.encode())} bytes long, over the limit of {_LONGEST_PATH}; shorten the name"
+        )
+
+
+def manifest_of(directory: Path, files: list[ArtifactFile], config: dict[str, Any] | None) -> dict[str, Any]:
+    """The full manifest: what the folder's own manifest.json says about the model, and what the files are.
+
+    Args:
+        config: overrides the folder's `config`; None keeps it.
+
+    Raises:
+        ArtifactFolderError: the folder's own manifest.json is no JSON object.
+    """
+    manifest: dict[str, Any] = {}
+    own = directory / MANIFEST
+    if own.is_file():
+        try:
+            manifest = json.loads(own.read_bytes())
+        except ValueError as error:
+            raise ArtifactFolderError(f"{own} is not JSON ({error}); mend or delete it") from error
+        if not isinstance(manifest, dict):
+            raise ArtifactFolderError(f"{own} is not a JSON object; mend or delete it")
+    manifest.setdefault("name", directory.resolve().name)
+    if config is not None:
+        manifest["config"] = config
+    return manifest | {"files": [file.entry() for file in files]}
+
+
+def upload(s3: S3Client, bucket: str, prefix: str, files: list[ArtifactFile], on_progress: OnProgress) -> None:
+    """Send the files; S3 checks each whole file against the CRC-32 that was read here."""
+    total, done = sum(file.size_bytes for file in files), 0
+    for file in files:
+        sent = done
+
+        def count(delta: int, path: str = file.path) -> None:
+            nonlocal sent
+            sent += delta  # negative when a part is sent again
+            on_progress(Progress(path, sent, total))
+
+        s3.upload_file(
+            str(file.source),
+            bucket,
+            prefix + file.path,
+            ExtraArgs={"ChecksumCRC32": file.crc32, "ChecksumType": "FULL_OBJECT"},
+            Callback=count,
+        )
+        done += file.size_bytes
+        on_progress(Progress(file.path, done, total))
+
+
+def seal(s3: S3Client, bucket: str, prefix: str, manifest: dict[str, Any]) -> Drop:
+    """Write the manifest: the object that says that all others are there."""
+    answer = s3.put_object(
+        Bucket=bucket,
+        Key=prefix + MANIFEST,
+        Body=json.dumps(manifest, indent=2).encode(),
+        ContentType="application/json",
+    )
+    return Drop(bucket, prefix, answer.get("VersionId", "null"))

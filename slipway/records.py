@@ -1,0 +1,104 @@
+"""The release table as a person sees it: endpoints, releases and rollouts.
+
+Items carry more than this (`events/table/`); the client reads what it shows and leaves the rest alone,
+so that an older client can read the items of a newer deployment.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+ENDED = frozenset({"live", "superseded", "skipped", "rejected", "failed", "rolled_back", "aborted", "stuck"})
+"""Phases that a rollout does not leave by itself. `live` becomes `superseded` when a later one takes its place."""
+SERVED = frozenset({"live", "superseded"})
+
+
+@dataclass(frozen=True)
+class EndpointState:
+    endpoint: str
+    live_release_id: str
+    """Empty before the first release is live; so are the two below."""
+    live_rollout_id: str
+    last_good_release_id: str
+
+    @classmethod
+    def of_item(cls, item: Mapping[str, Any]) -> "EndpointState":
+        return cls(
+            endpoint=item["endpoint"],
+            live_release_id=item.get("liveReleaseId", ""),
+            live_rollout_id=item.get("liveRolloutId", ""),
+            last_good_release_id=item.get("lastGoodReleaseId", ""),
+        )
+
+
+@dataclass(frozen=True)
+class Release:
+    endpoint: str
+    release_id: str
+    artifact_id: str
+    image: str
+    rollouts: int
+    created_at: datetime
+
+    @classmethod
+    def of_item(cls, item: Mapping[str, Any]) -> "Release":
+        return cls(
+            endpoint=item["endpoint"],
+            release_id=item["releaseId"],
+            artifact_id=item["artifactId"],
+            image=item["image"],
+            rollouts=int(item["rollouts"]),
+            created_at=datetime.fromisoformat(item["createdAt"]),
+        )
+
+
+@dataclass(frozen=True)
+class PhaseChange:
+    phase: str
+    at: datetime
+    reason: str
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in ENDED
+
+
+@dataclass(frozen=True)
+class Rollout:
+    endpoint: str
+    rollout_id: str
+    release_id: str
+    kind: str
+    source: str
+    phase: str
+    reason: str
+    history: tuple[PhaseChange, ...]
+    """Oldest first; always ends with the current phase."""
+    created_at: datetime
+    execution_arn: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in ENDED
+
+    @classmethod
+    def of_item(cls, item: Mapping[str, Any]) -> "Rollout":
+        history = [
+            PhaseChange(entry["phase"], datetime.fromisoformat(entry["at"]), entry["reason"])
+            for entry in item["history"]
+        ]
+        if not history or history[-1].phase != item["phase"]:
+            history.append(PhaseChange(item["phase"], datetime.fromisoformat(item["updatedAt"]), item["reason"]))
+        return cls(
+            endpoint=item["endpoint"],
+            rollout_id=item["rolloutId"],
+            release_id=item["releaseId"],
+            kind=item["kind"],
+            source=item["source"],
+            phase=item["phase"],
+            reason=item["reason"],
+            history=tuple(history),
+            created_at=datetime.fromisoformat(item["createdAt"]),
+            execution_arn=item.get("executionArn", ""),
+        )
