@@ -1,0 +1,57 @@
+"""Config: what a release runs with."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from release.contracts.base import Contract
+
+InstanceTypes = Annotated[
+    tuple[Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")], ...],
+    Field(min_length=1, max_length=5),
+]
+InstanceCount = Annotated[int, Field(ge=1, le=100)]
+WishedStrategy = Literal["auto", "allAtOnce", "canary", "linear", "rolling"]
+StepPercent = Annotated[int, Field(ge=5, le=50)]
+WaitSeconds = Annotated[int, Field(ge=0, le=3600)]
+StartupTimeoutSeconds = Annotated[int, Field(ge=60, le=3600)]
+Environment = dict[
+    Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^SLIPWAY_(MAX_CONCURRENCY|MAX_QUEUE|MAX_MODEL_LEN|MAX_NEW_TOKENS|DTYPE|THREADS)$",
+        ),
+    ],
+    Annotated[str, StringConstraints(max_length=1024)],
+]
+
+
+class Config(Contract):
+    """Complete: what a release pins. Instance types are in order of preference; percent is of the fleet."""
+
+    instance_types: InstanceTypes
+    instance_count: InstanceCount
+    max_instance_count: InstanceCount
+    strategy: WishedStrategy
+    step_percent: StepPercent
+    step_wait_seconds: WaitSeconds
+    bake_seconds: WaitSeconds
+    preflight: bool
+    startup_timeout_seconds: StartupTimeoutSeconds
+    """Download and health check each get this long."""
+    environment: Environment
+
+
+class PartialConfig(Contract):
+    """Any part of a config; also the whole of an endpoint's settings."""
+
+    instance_types: InstanceTypes | None = None
+    instance_count: InstanceCount | None = None
+    max_instance_count: InstanceCount | None = None
+    strategy: WishedStrategy | None = None
+    step_percent: StepPercent | None = None
+    step_wait_seconds: WaitSeconds | None = None
+    bake_seconds: WaitSeconds | None = None
+    preflight: bool | None = None
+    startup_timeout_seconds: StartupTimeoutSeconds | None = None
+    environment: Environment | None = None

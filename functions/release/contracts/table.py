@@ -1,0 +1,116 @@
+"""Items of the release table, key attributes included."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from release.contracts.base import ArtifactId, Contract, EndpointName, Image, ReleaseId, RolloutId, Timestamp
+from release.contracts.config import Config
+from release.domain.phases import Phase
+from release.domain.plan import Strategy
+
+EndpointKey = Annotated[str, StringConstraints(pattern=r"^endpoint#")]
+
+
+class EndpointItem(Contract):
+    """What an endpoint serves."""
+
+    pk: EndpointKey
+    sk: Literal["endpoint"] = "endpoint"
+    endpoint: EndpointName
+    live_rollout_id: RolloutId | None = None
+    live_release_id: ReleaseId | None = None
+    last_good_release_id: ReleaseId | None = None
+    """The release that was live before this one: where a rollback without arguments goes."""
+    newest_artifact_id: ArtifactId | None = None
+    image: Image | None = None
+    updated_at: Timestamp
+
+
+class ReleaseItem(Contract):
+    """Immutable, but for the number of its rollouts."""
+
+    pk: EndpointKey
+    sk: Annotated[str, StringConstraints(pattern=r"^release#")]
+    endpoint: EndpointName
+    release_id: ReleaseId
+    artifact_id: ArtifactId
+    image: Image
+    config: Config
+    rollouts: int = Field(ge=0)
+    created_at: Timestamp
+
+
+class HistoryEntry(Contract):
+    phase: Phase
+    at: Timestamp
+    reason: str
+
+
+class PlanItem(Contract):
+    strategy: Strategy
+    fleet_size: int = Field(ge=0)
+    step_percent: int | None = None
+    step_wait_seconds: int | None = None
+    bake_seconds: int
+
+
+class RolloutItem(Contract):
+    pk: EndpointKey
+    sk: Annotated[str, StringConstraints(pattern=r"^rollout#")]
+    endpoint: EndpointName
+    rollout_id: RolloutId
+    release_id: ReleaseId
+    kind: Literal["drop", "push", "manual", "rollback"]
+    source: str
+    """What the files are copied from: s3://bucket/prefix/ or the model.tar.gz of the drop, or published/<artifact id>/."""
+    phase: Phase
+    reason: str
+    history: tuple[HistoryEntry, ...]
+    plan: PlanItem | None = None
+    lease_token: int | None = Field(default=None, ge=1)
+    execution_arn: str | None = None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class SealItem(Contract):
+    """One drop or push, seen. An empty rollout id: the artifact waits for a first image."""
+
+    pk: Annotated[str, StringConstraints(pattern=r"^seal#[0-9a-f]{64}$")]
+    sk: Literal["seal"] = "seal"
+    seal: str
+    endpoint: EndpointName
+    rollout_id: str
+    created_at: Timestamp
+
+
+class LeaseItem(Contract):
+    """The fenced right to change an endpoint. A holder that is past `expires_at` counts as dead."""
+
+    pk: EndpointKey
+    sk: Literal["lease"] = "lease"
+    holder: str
+    token: int = Field(ge=0)
+    expires_at: Timestamp
+
+
+class WaitingItem(Contract):
+    """A drop that waits for the first image."""
+
+    pk: Literal["waiting"] = "waiting"
+    sk: EndpointKey
+    endpoint: EndpointName
+    prefix: str
+    seal: str
+    created_at: Timestamp
+
+
+class ImageItem(Contract):
+    """The newest pushed inference image."""
+
+    pk: Literal["image"] = "image"
+    sk: Literal["newest"] = "newest"
+    image: Image
+    tag: str
+    pushed_at: Timestamp

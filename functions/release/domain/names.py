@@ -1,0 +1,53 @@
+"""What things are called in AWS. Deterministic, so that a second attempt finds what the first one made."""
+
+import re
+from dataclasses import dataclass
+
+VARIANT = "AllTraffic"
+"""Blue/green updates need the same variant name in the old and the new endpoint config."""
+
+MAX_NAME_LENGTH = 20
+"""Of a stack's and of an endpoint's name, so that every composed name stays within SageMaker's 63 characters."""
+
+_NAME = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+
+
+def name_problem(name: str) -> str | None:
+    """Why `name` cannot be a stack or an endpoint, as a sentence; None if it can."""
+    if len(name) > MAX_NAME_LENGTH:
+        return f"the name {name!r} has {len(name)} characters, the limit is {MAX_NAME_LENGTH}; choose a shorter one"
+    if not _NAME.fullmatch(name):
+        return f"the name {name!r} must be lower-case letters, digits and single hyphens between them; rename it"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of one endpoint's resources.
+
+    Raises:
+        ValueError: stack or endpoint break the naming rule.
+    """
+
+    stack: str
+    endpoint: str
+
+    def __post_init__(self) -> None:
+        for name in (self.stack, self.endpoint):
+            if problem := name_problem(name):
+                raise ValueError(problem)
+
+    @property
+    def sagemaker_endpoint(self) -> str:
+        return f"{self.stack}-{self.endpoint}"
+
+    @property
+    def settings_parameter(self) -> str:
+        return f"/{self.stack}/endpoints/{self.endpoint}"
+
+    def of_rollout(self, rollout_id: str) -> str:
+        """Model and endpoint config of a rollout; at most 61 characters."""
+        return f"{self.stack}-{self.endpoint}-{rollout_id}"
+
+    def guard_alarm(self, rollout_id: str) -> str:
+        return f"{self.of_rollout(rollout_id)}-guard"

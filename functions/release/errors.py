@@ -1,0 +1,41 @@
+"""Failures that flows can name. State machines match these class names, so renaming one is a breaking change."""
+
+
+class ReleaseError(Exception):
+    """Base of everything this package raises on purpose. Its message is one sentence for a person on call."""
+
+
+class InvalidInputError(ReleaseError):
+    """What was asked for breaks a contract. Asking again in the same words cannot help."""
+
+
+class ArtifactIncompleteError(ReleaseError):
+    """Files that the manifest lists have not arrived yet. Worth a retry until the upload's deadline."""
+
+
+class ArtifactRejectedError(ReleaseError):
+    """The artifact breaks a rule. A retry cannot help; its owner uploads a better one."""
+
+
+class UnknownReleaseError(ReleaseError):
+    """A rollback asked for a release that this endpoint never had, or there is no earlier one to go to."""
+
+
+class LeaseHeldError(ReleaseError):
+    """Another rollout is changing the endpoint. Worth a retry when it has ended."""
+
+
+class LeaseLostError(ReleaseError):
+    """Another rollout took the lease over; this one must not write any more. Never retried."""
+
+
+class EndpointBusyError(ReleaseError):
+    """SageMaker is still working on the endpoint and takes no other change. Worth a retry."""
+
+
+class RolloutFailedError(ReleaseError):
+    """Green did not become what it was meant to be: rolled back, refused by SageMaker, or not proved."""
+
+
+class ServiceUnavailableError(ReleaseError):
+    """An AWS service throttled, timed out, failed on its side, or another writer came first. Worth a retry."""
