@@ -99,7 +99,7 @@ def chat(
     question: Annotated[str, typer.Argument(help="What to ask.")],
     endpoint: EndpointOption = "chat",
     max_tokens: Annotated[int, typer.Option(min=1, max=4096)] = 256,
-    temperature: Annotated[float | None, typer.Option(min=0.0, max=2.0)] = None,
+    temperature: Annotated[float, typer.Option(min=0.0, max=2.0, help="0: the same answer every time.")] = 0.0,
     stack: Stack = "slipway",
 ) -> None:
     """Ask the endpoint one question; the answer goes to stdout as it comes."""
@@ -109,7 +109,7 @@ def chat(
     options = ChatOptions(max_tokens=max_tokens, temperature=temperature)
     with slipway.chat(endpoint, [{"role": "user", "content": question}], options) as answer:
         for text in answer:
-            screen.data(text, end="")
+            screen.data(_printable(text), end="")
     screen.data("")
     tokens = f", {answer.usage.completion_tokens} tokens" if answer.usage else ""
     screen.say(f"[release {answer.release_id or 'unknown'}{tokens}]")
@@ -155,6 +155,11 @@ def _read_config(path: Path | None) -> dict[str, object] | None:
     if not isinstance(config, dict):
         raise ArtifactFolderError(f"{path} is not a JSON object; write {{}} for the defaults")
     return config
+
+
+def _printable(text: str) -> str:
+    """A model's words must not steer the terminal."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 def _follow(slipway: "Slipway", screen: "Screen", endpoint: str, rollout_id: str) -> None:

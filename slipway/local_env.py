@@ -116,7 +116,8 @@ class RunFile:
             return None
         if _alive(run.pid):
             return run
-        shutil.rmtree(run.state_dir, ignore_errors=True)
+        if Path(run.state_dir).parent == cache:  # never delete what a damaged note points to
+            shutil.rmtree(run.state_dir, ignore_errors=True)
         path.unlink(missing_ok=True)
         return None
 
