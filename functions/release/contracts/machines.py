@@ -10,7 +10,7 @@ from release.domain.phases import Phase
 
 
 class ManualInput(Contract):
-    """Start of the release machine by hand; `artifact` is an artifact id that was published, or the prefix of a drop."""
+    """Start of the release machine by hand; `artifact` is a published artifact's id or the prefix of a drop."""
 
     endpoint: EndpointName
     artifact: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64}|models/[^/]+/[^/]+/?)$")]

@@ -63,7 +63,7 @@ class RolloutItem(Contract):
     release_id: ReleaseId
     kind: Literal["drop", "push", "manual", "rollback"]
     source: str
-    """What the files are copied from: s3://bucket/prefix/ or the model.tar.gz of the drop, or published/<artifact id>/."""
+    """What the files are copied from: s3://<bucket>/ and the drop's prefix, its model.tar.gz, or a published prefix."""
     phase: Phase
     reason: str
     history: tuple[HistoryEntry, ...]
