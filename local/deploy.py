@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import yaml
 from botocore.exceptions import ClientError, WaiterError
+from samtranslator.metrics.metrics import DummyMetricsPublisher, Metrics
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
@@ -170,12 +171,15 @@ def _transform(template: Path, document: dict[str, Any]) -> dict[str, Any]:
         raise DeployError(f"{template.name} asks for transform {refused[0]}; the embedded AWS runs {_SAM} alone")
     if not wanted:
         return document
-    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
+    metrics = Metrics("ServerlessTransform", DummyMetricsPublisher())
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION), metrics=metrics)
     try:
         plain: dict[str, Any] = translator.translate(document, parameter_values={})
     except InvalidDocumentException as error:
         reasons = "; ".join(cause.message for cause in error.causes)
         raise DeployError(f"{template.name} is no valid SAM template: {reasons}") from error
+    finally:
+        metrics.publish()  # to nowhere; the translator warns about metrics that were never published
     plain.pop("Transform", None)
     return plain
 

@@ -1,0 +1,318 @@
+"""How a stack succeeds, changes and fails: what moto 5.2.5 leaves out of CloudFormation itself.
+
+moto skips resource types that it does not know, answers 500 when a resource fails, finds what an update changes by the
+template's text alone, and replaces nested stacks instead of updating them. Here an unknown type is refused by name, a
+failed create or update is rolled back and says why, and an update compares what the resources resolve to.
+"""
+# ruff: noqa: SLF001 - moto offers no public way to any of this, which is why its version is pinned
+
+import copy
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from botocore.exceptions import ClientError
+from moto.cloudformation import models, parsing
+from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.utils import get_stack_from_s3_url
+from moto.core.exceptions import ServiceException
+from werkzeug.exceptions import HTTPException
+
+_RESOLVED = "resolved_by_logical_id"
+_PSEUDO_TYPES = frozenset(parsing.NULL_MODELS)
+
+
+class ResourceFailedError(Exception):
+    """One resource of a stack could not be created, updated or deleted."""
+
+    def __init__(self, logical_id: str, resource_type: str, reason: str) -> None:
+        super().__init__(f"{logical_id} ({resource_type}): {reason}")
+        self.logical_id = logical_id
+        self.resource_type = resource_type
+        self.reason = reason
+
+
+def install() -> None:
+    """Patch moto's CloudFormation; once per process, before the first stack."""
+    _wrap(parsing.ResourceMap, "load", _load)
+    _wrap(parsing.ResourceMap, "load_parameters", _load_parameters)
+    _wrap(parsing, "parse_and_create_resource", _named_failure)
+    _wrap(parsing, "parse_and_update_resource", _named_failure)
+    _wrap(parsing, "parse_resource_and_generate_name", _remember_resolved)
+    _wrap(models.Stack, "create_resources", _create_or_roll_back)
+    _wrap(models.Stack, "update", _update_or_roll_back)
+    for owner, name, replacement in (
+        (parsing.ResourceMap, "update", _update_resources),
+        (models.Stack, "get_cfn_attribute", _nested_output),
+        (models.Stack, "create_from_cloudformation_json", staticmethod(_create_nested)),
+        (models.Stack, "update_from_cloudformation_json", staticmethod(_update_nested)),
+    ):
+        setattr(owner, name, replacement)
+
+
+def _wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
+    original = getattr(owner, name)
+    if getattr(original, "wrapped", None) is None:
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            return wrapper(original, *args, **kwargs)
+
+        wrapped.wrapped = original  # type: ignore[attr-defined] # the mark that keeps a second install from nesting
+        setattr(owner, name, wrapped)
+
+
+# Templates and parameters ---------------------------------------------------------------------------------------------
+
+
+def _load(original: Callable[..., None], resources: Any) -> None:
+    _refuse_unknown_types(resources._template)
+    original(resources)
+
+
+def _refuse_unknown_types(template: Mapping[str, Any]) -> None:
+    types = {resource["Type"] for resource in template.get("Resources", {}).values()}
+    unknown = sorted(types - set(parsing.get_model_map()) - _PSEUDO_TYPES)
+    if unknown:
+        raise ValidationError(
+            message=f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]; "
+            "the local AWS creates and records only the types that local/GAPS.md lists"
+        )
+
+
+def _load_parameters(original: Callable[..., None], resources: Any) -> None:
+    declared = resources._template.get("Parameters", {})
+    unknown = sorted(set(resources.input_parameters) - set(declared))
+    if unknown:
+        raise ValidationError(message=f"Parameters: [{', '.join(unknown)}] do not exist in the template")
+    original(resources)
+    for name, declaration in declared.items():
+        problem = parameter_problem(
+            name, declaration, str(resources.input_parameters.get(name, declaration.get("Default", "")))
+        )
+        if problem:
+            raise ValidationError(message=problem)
+
+
+def parameter_problem(name: str, declaration: Mapping[str, Any], value: str) -> str | None:
+    """Why CloudFormation refuses this value, or None; constraints as in a template's Parameters section."""
+    hint = declaration.get("ConstraintDescription")
+    tail = f" ({hint})" if hint else ""
+    allowed = [str(item) for item in declaration.get("AllowedValues", [])]
+    if allowed and value not in allowed:
+        return f"Parameter '{name}' must be one of AllowedValues: [{', '.join(allowed)}], not '{value}'{tail}"
+    pattern = declaration.get("AllowedPattern")
+    if pattern and not re.fullmatch(pattern, value):
+        return f"Parameter {name} = '{value}' failed to satisfy constraint: must match pattern {pattern}{tail}"
+    if declaration.get("Type") == "Number":
+        return _bound_problem(name, float(value), declaration, "MinValue", "MaxValue", "a number", tail)
+    return _bound_problem(name, len(value), declaration, "MinLength", "MaxLength", "a length", tail)
+
+
+def _bound_problem(  # noqa: PLR0913, PLR0917 - one sentence needs them all
+    name: str, size: float, declaration: Mapping[str, Any], low: str, high: str, what: str, tail: str
+) -> str | None:
+    if low in declaration and size < float(declaration[low]):
+        return f"Parameter {name} has {what} of {size:g}, below {low} {declaration[low]}{tail}"
+    if high in declaration and size > float(declaration[high]):
+        return f"Parameter {name} has {what} of {size:g}, above {high} {declaration[high]}{tail}"
+    return None
+
+
+# Resources ------------------------------------------------------------------------------------------------------------
+
+
+def _named_failure(original: Callable[..., Any], logical_id: str, resource_json: Any, *args: Any, **kwargs: Any) -> Any:
+    try:
+        return original(logical_id, resource_json, *args, **kwargs)
+    except ResourceFailedError:
+        raise
+    except Exception as error:
+        # Whatever a service's model raises is that resource's failure: CloudFormation reports it, it does not crash.
+        raise ResourceFailedError(logical_id, resource_json["Type"], _sentence(error)) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response["Error"]["Message"])
+    if isinstance(error, HTTPException | ServiceException):
+        return str(getattr(error, "message", None) or error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _remember_resolved(original: Callable[..., Any], logical_id: str, resource_json: Any, resources: Any) -> Any:
+    parsed = original(logical_id, resource_json, resources)
+    if parsed is not None:
+        _resolved(resources)[logical_id] = copy.deepcopy(parsed[1])
+    return parsed
+
+
+def _resolved(resources: Any) -> dict[str, Any]:
+    memory: dict[str, Any] = resources.__dict__.setdefault(_RESOLVED, {})
+    return memory
+
+
+def _update_resources(resources: Any, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
+    """Add what is new, change what resolves to something else, then delete what is gone, as CloudFormation does."""
+    _refuse_unknown_types(template)
+    old_json = resources._resource_json_map
+    resources._template = template
+    resources.input_parameters = parameters if parameters is not None else resources.input_parameters
+    resources.load_mapping()
+    resources.load_parameters()
+    resources.load_conditions()
+    resources._resource_json_map = template["Resources"]
+    present = {name for name in old_json if resources._parsed_resources.get(name) is not None}
+    wanted = {name for name, resource in template["Resources"].items() if _holds(resources, resource)}
+    replaced = {name for name in present & wanted if old_json[name]["Type"] != template["Resources"][name]["Type"]}
+    for name in sorted((present - wanted) | replaced):
+        # Its name must be free before a resource of another type, or one that took its place, can use it.
+        _delete_resource(resources, name, old_json[name])
+    for name in template["Resources"]:
+        if name in wanted and (name not in present or name in replaced):
+            _ = resources[name]
+    _change_until_settled(resources, sorted((present & wanted) - replaced))
+
+
+def _holds(resources: Any, resource: Mapping[str, Any]) -> bool:
+    return "Condition" not in resource or bool(resources.lazy_condition_map[resource["Condition"]])
+
+
+def _change_until_settled(resources: Any, names: list[str]) -> None:
+    """A change may alter what others refer to, at most along a chain as long as there are resources."""
+    for _ in range(len(names) + 1):
+        changed = [name for name in names if _update_if_changed(resources, name)]
+        if not changed:
+            return
+    raise ResourceFailedError(
+        changed[0], resources._resource_json_map[changed[0]]["Type"], "its properties never settle"
+    )
+
+
+def _update_if_changed(resources: Any, name: str) -> bool:
+    resource_json = resources._resource_json_map[name]
+    resolved = parsing.clean_json({"Properties": {}} | resource_json, resources)
+    before = _resolved(resources).get(name, {})
+    if resolved.get("Properties") == before.get("Properties"):
+        return False
+    account, region = resources._account_id, resources._region_name
+    updated = parsing.parse_and_update_resource(name, resource_json, resources, account, region)
+    resources._parsed_resources[name] = updated
+    return True
+
+
+def _delete_resource(resources: Any, name: str, resource_json: Mapping[str, Any]) -> None:
+    resource = resources._parsed_resources.pop(name)
+    _resolved(resources).pop(name, None)
+    if resource_json.get("DeletionPolicy") == "Retain":
+        return
+    try:
+        resources._delete_resource(resource, resource_json)
+    except Exception as error:
+        # As above: a failure of the resource's own model is the resource's failure.
+        raise ResourceFailedError(name, resource_json["Type"], _sentence(error)) from error
+
+
+# Stacks ---------------------------------------------------------------------------------------------------------------
+
+
+def _create_or_roll_back(original: Callable[..., None], stack: Any) -> None:
+    try:
+        original(stack)
+    except ResourceFailedError as failure:
+        _report(stack, failure, "CREATE_FAILED")
+        stack._add_stack_event("ROLLBACK_IN_PROGRESS", resource_status_reason=str(failure))
+        stack.resource_map.delete()
+        stack.status = "ROLLBACK_COMPLETE"
+        stack._add_stack_event("ROLLBACK_COMPLETE")
+
+
+def _update_or_roll_back(original: Callable[..., None], stack: Any, template: str, *args: Any, **kwargs: Any) -> None:
+    old_template, old_parameters = stack.template, stack.resource_map.input_parameters
+    try:
+        original(stack, template, *args, **kwargs)
+    except ResourceFailedError as failure:
+        _report(stack, failure, "UPDATE_FAILED")
+        stack._add_stack_event("UPDATE_ROLLBACK_IN_PROGRESS", resource_status_reason=str(failure))
+        stack.template = old_template
+        stack._parse_template()
+        try:
+            stack.resource_map.update(stack.template_dict, old_parameters)
+            stack.status = "UPDATE_ROLLBACK_COMPLETE"
+        except ResourceFailedError as second:
+            _report(stack, second, "UPDATE_FAILED")
+            stack.status = "UPDATE_ROLLBACK_FAILED"
+        stack.output_map = stack._create_output_map()
+        stack._add_stack_event(stack.status)
+
+
+def _report(stack: Any, failure: ResourceFailedError, status: str) -> None:
+    stack.events.append(
+        models.Event(
+            stack_id=stack.stack_id,
+            stack_name=stack.name,
+            logical_resource_id=failure.logical_id,
+            physical_resource_id="",
+            resource_type=failure.resource_type,
+            resource_status=status,
+            resource_status_reason=failure.reason,
+            resource_properties=None,
+        )
+    )
+
+
+# Nested stacks --------------------------------------------------------------------------------------------------------
+
+
+def _nested_output(stack: Any, attribute: str) -> str:
+    kind, _, name = attribute.partition(".")
+    output = stack.output_map[name] if kind == "Outputs" and name in set(stack.output_map.outputs) else None
+    if output is None:
+        raise ValidationError(
+            message=f"nested stack {stack.name} has no attribute {attribute}; write Fn::GetAtt with Outputs.<name>"
+        )
+    value: str = output.value
+    return value
+
+
+def _nested_template(properties: Mapping[str, Any], account_id: str) -> str:
+    body: str = get_stack_from_s3_url(properties["TemplateURL"], account_id=account_id, partition="aws")
+    return body
+
+
+def _create_nested(
+    resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
+) -> Any:
+    properties = cloudformation_json["Properties"]
+    stack = models.cloudformation_backends[account_id][region_name].create_stack(
+        name=resource_name,
+        template=_nested_template(properties, account_id),
+        parameters=_as_strings(properties.get("Parameters", {})),
+    )
+    if stack.status != "CREATE_COMPLETE":
+        _fail_nested(stack, "created")
+    return stack
+
+
+def _update_nested(original_resource: Any, cloudformation_json: dict[str, Any], account_id: str, **_: Any) -> Any:
+    properties = cloudformation_json["Properties"]
+    original_resource.update(
+        _nested_template(properties, account_id), parameters=_as_strings(properties.get("Parameters", {}))
+    )
+    if original_resource.status != "UPDATE_COMPLETE":
+        _fail_nested(original_resource, "updated")
+    return original_resource
+
+
+def _as_strings(parameters: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in parameters.items()
+    }
+
+
+def _fail_nested(stack: Any, deed: str) -> NoReturn:
+    reasons = [
+        f"{e.logical_resource_id}: {e.resource_status_reason}"
+        for e in stack.events
+        if e.resource_status.endswith("_FAILED")
+    ]
+    raise ValidationError(message=f"nested stack {stack.name} was not {deed}: {'; '.join(reasons)}")

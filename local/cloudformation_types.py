@@ -1,0 +1,292 @@
+"""Resource types that moto 5.2.5 skips in a stack: made through the service's own API, or written down only.
+
+A type is *emulated* when its resource does its work here, *recorded* when a stack may hold it but nothing happens, and
+refused by name otherwise; `local/GAPS.md` lists all three.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.cloudformation import parsing
+from moto.core.common_models import CloudFormationModel
+
+from local import cloudformation_stacks
+from local.world import ACCOUNT, REGION, World
+
+Properties = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    physical_id: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """How one resource type comes, changes and goes."""
+
+    put: Callable[[World, str, Properties], Made]
+    """(world, name, properties): create the resource, or change the one that has this identity."""
+    drop: Callable[[World, str, Properties], None]
+    """(world, physical id, properties): undo `put`; no error if it is gone already."""
+    identity: Callable[[str, Properties], Any]
+    """(name, properties): what cannot change without a new resource."""
+    name_property: str = ""
+    attributes: frozenset[str] = frozenset({"Arn"})
+
+
+# CloudWatch and SNS ---------------------------------------------------------------------------------------------------
+
+
+def _put_alarm(world: World, name: str, properties: Properties) -> Made:
+    numbers = {
+        key: kind(properties[key])
+        for key, kind in (
+            ("Threshold", float),
+            ("Period", int),
+            ("EvaluationPeriods", int),
+            ("DatapointsToAlarm", int),
+        )
+        if key in properties
+    }
+    switches = {key: _is_true(properties[key]) for key in ("ActionsEnabled",) if key in properties}
+    world.client("cloudwatch").put_metric_alarm(**{**properties, **numbers, **switches, "AlarmName": name})
+    return Made(name, {"Arn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"})
+
+
+def _drop_alarm(world: World, physical_id: str, _: Properties) -> None:
+    world.client("cloudwatch").delete_alarms(AlarmNames=[physical_id])
+
+
+def _put_subscription(world: World, _: str, properties: Properties) -> Made:
+    attributes = {
+        key: _text(properties[key])
+        for key in ("RawMessageDelivery", "FilterPolicy", "RedrivePolicy")
+        if key in properties
+    }
+    subscribed = world.client("sns").subscribe(
+        TopicArn=properties["TopicArn"],
+        Protocol=properties["Protocol"],
+        Endpoint=properties["Endpoint"],
+        Attributes=attributes,
+        ReturnSubscriptionArn=True,
+    )
+    return Made(subscribed["SubscriptionArn"], {"Arn": subscribed["SubscriptionArn"]})
+
+
+def _drop_subscription(world: World, physical_id: str, _: Properties) -> None:
+    world.client("sns").unsubscribe(SubscriptionArn=physical_id)
+
+
+def _put_topic_policy(world: World, name: str, properties: Properties) -> Made:
+    for topic in properties["Topics"]:
+        world.client("sns").set_topic_attributes(
+            TopicArn=topic, AttributeName="Policy", AttributeValue=_text(properties["PolicyDocument"])
+        )
+    return Made(name)
+
+
+def _drop_topic_policy(world: World, _: str, properties: Properties) -> None:
+    sns = world.client("sns")
+    existing = {topic["TopicArn"] for topic in sns.list_topics()["Topics"]}
+    for topic in existing.intersection(properties["Topics"]):
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue="")
+
+
+# Queues, buckets, functions -------------------------------------------------------------------------------------------
+
+
+def _put_queue_policy(world: World, name: str, properties: Properties) -> Made:
+    for queue in properties["Queues"]:
+        world.client("sqs").set_queue_attributes(
+            QueueUrl=queue, Attributes={"Policy": _text(properties["PolicyDocument"])}
+        )
+    return Made(name)
+
+
+def _drop_queue_policy(world: World, _: str, properties: Properties) -> None:
+    sqs = world.client("sqs")
+    existing = {url.rsplit("/", 1)[-1] for url in sqs.list_queues().get("QueueUrls", [])}
+    for queue in properties["Queues"]:
+        if queue.rsplit("/", 1)[-1] in existing:
+            sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": ""})
+
+
+def _put_bucket_policy(world: World, _: str, properties: Properties) -> Made:
+    bucket = properties["Bucket"]
+    world.client("s3").put_bucket_policy(Bucket=bucket, Policy=_text(properties["PolicyDocument"]))
+    return Made(bucket)
+
+
+def _drop_bucket_policy(world: World, physical_id: str, _: Properties) -> None:
+    s3 = world.client("s3")
+    if physical_id in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+        s3.delete_bucket_policy(Bucket=physical_id)
+
+
+def _put_event_invoke_config(world: World, name: str, properties: Properties) -> Made:
+    world.client("lambda").put_function_event_invoke_config(
+        **{
+            key: int(value) if key.startswith("Maximum") else value
+            for key, value in properties.items()
+            # The version that the configuration is for: the local Lambda runs the newest one only.
+            if key != "Qualifier"
+        }
+    )
+    return Made(name)
+
+
+def _drop_event_invoke_config(world: World, _: str, properties: Properties) -> None:
+    client = world.client("lambda")
+    name = _function_name(properties["FunctionName"])
+    if name in {function["FunctionName"] for function in client.list_functions()["Functions"]}:
+        client.delete_function_event_invoke_config(FunctionName=name)
+
+
+def _function_name(name_or_arn: str) -> str:
+    return name_or_arn.split(":")[6] if name_or_arn.startswith("arn:") else name_or_arn
+
+
+def _put_alias(world: World, _: str, properties: Properties) -> Made:
+    client = world.client("lambda")
+    function, alias = _function_name(properties["FunctionName"]), properties["Name"]
+    request = {"FunctionName": function, "Name": alias, "FunctionVersion": properties["FunctionVersion"]}
+    known = {item["Name"] for item in client.list_aliases(FunctionName=function)["Aliases"]}
+    client.update_alias(**request) if alias in known else client.create_alias(**request)
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}:{alias}"
+    return Made(arn, {"AliasArn": arn})
+
+
+def _drop_alias(world: World, _: str, properties: Properties) -> None:
+    client = world.client("lambda")
+    function = _function_name(properties["FunctionName"])
+    if function in {item["FunctionName"] for item in client.list_functions()["Functions"]}:
+        client.delete_alias(FunctionName=function, Name=properties["Name"])
+
+
+EMULATED: dict[str, ResourceType] = {
+    "AWS::CloudWatch::Alarm": ResourceType(
+        _put_alarm, _drop_alarm, lambda name, _: name, "AlarmName", frozenset({"Arn"})
+    ),
+    "AWS::SNS::Subscription": ResourceType(
+        _put_subscription,
+        _drop_subscription,
+        lambda _, properties: json.dumps(dict(properties), sort_keys=True, default=str),
+    ),
+    "AWS::SNS::TopicPolicy": ResourceType(
+        _put_topic_policy, _drop_topic_policy, lambda _, properties: sorted(properties["Topics"])
+    ),
+    "AWS::SQS::QueuePolicy": ResourceType(
+        _put_queue_policy, _drop_queue_policy, lambda _, properties: sorted(properties["Queues"])
+    ),
+    "AWS::S3::BucketPolicy": ResourceType(
+        _put_bucket_policy, _drop_bucket_policy, lambda _, properties: properties["Bucket"]
+    ),
+    "AWS::Lambda::EventInvokeConfig": ResourceType(
+        _put_event_invoke_config, _drop_event_invoke_config, lambda _, properties: properties["FunctionName"]
+    ),
+    "AWS::Lambda::Alias": ResourceType(
+        _put_alias,
+        _drop_alias,
+        lambda _, properties: (properties["FunctionName"], properties["Name"]),
+        attributes=frozenset({"AliasArn"}),
+    ),
+}
+
+# What a stack may hold although nothing here acts on it, each with what that means.
+RECORDED: dict[str, str] = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": "fleets and services keep the count that they were given",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": "no policy changes a count",
+    "AWS::CloudWatch::CompositeAlarm": "it has no state; the alarms that it combines have",
+    "AWS::CodeBuild::Project": "no build runs",
+    "AWS::CodePipeline::Pipeline": "no pipeline runs",
+    "AWS::EC2::VPCEndpoint": "processes reach the local address directly",
+    "AWS::Logs::MetricFilter": "log lines make no metric",
+    "AWS::Logs::QueryDefinition": "no query is saved",
+    "AWS::SageMaker::ModelPackageGroup": "no registry of model packages",
+    "AWS::WAFv2::WebACL": "requests are not inspected",
+    "AWS::WAFv2::WebACLAssociation": "requests are not inspected",
+    "AWS::ServiceDiscovery::PrivateDnsNamespace": "names are not resolved",
+}
+
+# moto would keep these in a SageMaker of its own that nothing else sees, so they are refused.
+REFUSED = ("AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Model")
+
+
+def _recorded(resource_type: str) -> ResourceType:
+    _, service, kind = resource_type.split("::")
+
+    def put(_: World, name: str, __: Properties) -> Made:
+        return Made(name, {"Arn": f"arn:aws:{service.lower()}:{REGION}:{ACCOUNT}:{kind.lower()}/{name}", "Id": name})
+
+    return ResourceType(put, lambda _, __, ___: None, lambda name, _: name, attributes=frozenset({"Arn", "Id"}))
+
+
+def install(world: World) -> None:
+    """Teach moto's CloudFormation these types and how stacks behave; once per process, before the first stack."""
+    cloudformation_stacks.install()
+    models, names = parsing.get_model_map(), parsing.get_name_type_map()
+    for resource_type, deeds in (EMULATED | {name: _recorded(name) for name in RECORDED}).items():
+        models[resource_type] = _model(world, resource_type, deeds)
+        names[resource_type] = deeds.name_property
+    for resource_type in REFUSED:
+        models.pop(resource_type, None)
+
+
+class _Resource:
+    """What moto keeps for one resource of a stack."""
+
+    def __init__(self, world: World, deeds: ResourceType, name: str, properties: Properties, made: Made) -> None:
+        self._world, self._deeds = world, deeds
+        self.name, self.properties, self.made = name, properties, made
+
+    @property
+    def physical_resource_id(self) -> str:
+        return self.made.physical_id
+
+    def get_cfn_attribute(self, attribute: str) -> str:
+        return self.made.attributes[attribute]
+
+    def is_created(self) -> bool:
+        return True
+
+    def delete(self, _account_id: str, _region_name: str) -> None:
+        self._deeds.drop(self._world, self.made.physical_id, self.properties)
+
+
+def _model(world: World, resource_type: str, deeds: ResourceType) -> type[CloudFormationModel]:
+    def create(resource_name: str, cloudformation_json: dict[str, Any], *_: Any, **__: Any) -> _Resource:
+        properties = cloudformation_json["Properties"]
+        return _Resource(world, deeds, resource_name, properties, deeds.put(world, resource_name, properties))
+
+    def update(
+        original_resource: _Resource, new_resource_name: str, cloudformation_json: dict[str, Any], **_: Any
+    ) -> _Resource:
+        properties = cloudformation_json["Properties"]
+        # moto makes a new random name at every update; only a name that the template gives can change.
+        name = new_resource_name if deeds.name_property in properties else original_resource.name
+        if deeds.identity(name, properties) != deeds.identity(original_resource.name, original_resource.properties):
+            original_resource.delete("", "")
+            return create(name, cloudformation_json)
+        made = deeds.put(world, name, properties)
+        return _Resource(world, deeds, name, properties, made)
+
+    members = {
+        "cloudformation_name_type": staticmethod(lambda: deeds.name_property),
+        "cloudformation_type": staticmethod(lambda: resource_type),
+        "has_cfn_attr": classmethod(lambda _, attribute: attribute in deeds.attributes),
+        "create_from_cloudformation_json": staticmethod(create),
+        "update_from_cloudformation_json": staticmethod(update),
+    }
+    return type(resource_type.replace("::", ""), (CloudFormationModel,), members)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _is_true(value: Any) -> bool:
+    return str(value).lower() == "true"
