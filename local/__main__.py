@@ -1,0 +1,57 @@
+"""`python -m local`: the embedded AWS in the foreground."""
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from local.supervisor import Settings, Supervisor
+
+_PORT_TAKEN = 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    settings = _parse(argv)
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        supervisor = Supervisor(settings)
+    except OSError as error:
+        sys.stderr.write(
+            f"cannot listen on 127.0.0.1:{settings.port} ({error.strerror}); stop its user or choose another --port\n"
+        )
+        return _PORT_TAKEN
+    supervisor.start()
+    sys.stdout.write(f"local AWS ready on {supervisor.world.url}\n")
+    sys.stdout.flush()
+    stop.wait()
+    supervisor.stop()
+    return 0
+
+
+def _parse(argv: list[str] | None) -> Settings:
+    parser = argparse.ArgumentParser(prog="python -m local", description="AWS on this machine: no account, no Docker.")
+    parser.add_argument(
+        "--port", type=int, default=Settings.port, help="port on 127.0.0.1; 0 takes a free one (default %(default)s)"
+    )
+    parser.add_argument(
+        "--time-scale", type=float, default=1.0, help="AWS seconds per real second (default %(default)s)"
+    )
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        default=None,
+        help="keep function code, models and logs here (default: a temporary folder)",
+    )
+    given = parser.parse_args(argv)
+    return Settings(port=given.port, time_scale=given.time_scale, state_dir=given.state_dir)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""AWS Lambda without Docker: real child processes, one per concurrent invocation, under the function's role."""
+
+import io
+import json
+import logging
+import threading
+import uuid
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from local.lambda_worker import Answer, Function, Worker
+from local.world import REGION, World
+
+logger = logging.getLogger(__name__)
+
+ASYNC_RETRY_DELAYS_S = (60.0, 120.0)
+"""AWS seconds before the second and third attempt of an asynchronous invocation."""
+_IDLE_WORKERS_PER_FUNCTION = 4
+
+
+Send = Callable[[str, str, dict[str, str]], None]
+
+
+class Logs(Protocol):
+    def write(self, group: str, stream: str, line: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class AsyncPolicy:
+    """What happens to an event that was invoked asynchronously."""
+
+    retries: int = 2
+    dead_letter_arn: str | None = None
+    on_failure_arn: str | None = None
+    on_success_arn: str | None = None
+
+
+class LambdaRuntime:
+    """Invokes functions.
+
+    Args:
+        logs: where the functions' lines go besides `<state_dir>/logs/lambda/<function>.log`.
+        send: delivers a body to a queue, topic, function or bus by its ARN, with message attributes.
+    """
+
+    def __init__(self, world: World, logs: Logs, send: Send) -> None:
+        self._world = world
+        self._logs = logs
+        self._send = send
+        self._lock = threading.Lock()
+        self._idle: dict[str, list[Worker]] = {}
+        self._busy: set[Worker] = set()
+        self._unpacking = threading.Lock()
+        self._code_dir = world.state_dir / "functions"
+        self._log_dir = world.state_dir / "logs" / "lambda"
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+
+    def invoke(self, function: Function, code: bytes, payload: bytes) -> Answer:
+        """Run the function once and wait for it.
+
+        Args:
+            code: the zip of the function's code, unpacked once per digest.
+        """
+        worker = self._take(function) or self._start(function, code)
+        with self._lock:
+            self._busy.add(worker)
+        try:
+            return worker.invoke(payload)
+        finally:
+            self._give_back(worker)
+
+    def invoke_async(self, function: Function, code: bytes, payload: bytes, policy: AsyncPolicy) -> None:
+        """Accept the event and return; a failed attempt is repeated, and a lost event goes where the policy says."""
+        threading.Thread(
+            target=self._invoke_until_done,
+            args=(function, code, payload, policy),
+            name=f"async-{function.name}",
+            daemon=True,
+        ).start()
+
+    def _invoke_until_done(self, function: Function, code: bytes, payload: bytes, policy: AsyncPolicy) -> None:
+        answer = self.invoke(function, code, payload)
+        attempts = 1
+        for delay_s in ASYNC_RETRY_DELAYS_S[: policy.retries]:
+            if not answer.failed:
+                break
+            logger.warning(
+                "%s failed an event, attempt %d: %s", function.name, attempts, answer.payload.decode(errors="replace")
+            )
+            self._world.clock.sleep(delay_s)
+            answer = self.invoke(function, code, payload)
+            attempts += 1
+        if answer.failed:
+            logger.error(
+                "%s lost an event after %d attempts: %s", function.name, attempts, payload.decode(errors="replace")
+            )
+        self._settle(function, payload, answer, policy, attempts)
+
+    def _settle(self, function: Function, payload: bytes, answer: Answer, policy: AsyncPolicy, attempts: int) -> None:
+        destination = policy.on_failure_arn if answer.failed else policy.on_success_arn
+        if destination:
+            self._send(destination, json.dumps(destination_record(function, payload, answer, attempts)), {})
+        if answer.failed and policy.dead_letter_arn:
+            error = json.loads(answer.payload).get("errorMessage", "")
+            attributes = {"ErrorCode": "200", "ErrorMessage": error[:1024], "RequestID": str(uuid.uuid4())}
+            self._send(policy.dead_letter_arn, payload.decode(), attributes)
+
+    def stop(self) -> None:
+        with self._lock:
+            workers = [*self._busy, *(worker for idle in self._idle.values() for worker in idle)]
+            self._idle.clear()
+        for worker in workers:
+            worker.stop()
+
+    def _take(self, function: Function) -> Worker | None:
+        """An idle worker of exactly this code and environment; workers of an older shape are ended."""
+        with self._lock:
+            idle = self._idle.pop(function.name, [])
+            fit = [worker for worker in idle if worker.function == function and worker.alive]
+            unfit = [worker for worker in idle if worker not in fit]
+            taken = fit.pop() if fit else None
+            self._idle[function.name] = fit
+        for worker in unfit:
+            worker.stop()
+        return taken
+
+    def _give_back(self, worker: Worker) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            idle = self._idle.setdefault(worker.function.name, [])
+            keep = worker.alive and len(idle) < _IDLE_WORKERS_PER_FUNCTION
+            if keep:
+                idle.append(worker)
+        if not keep:
+            worker.stop()
+
+    def _start(self, function: Function, code: bytes) -> Worker:
+        stream = f"{datetime.now(UTC):%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
+        log_file = self._log_dir / f"{function.name}.log"
+
+        def log(line: str) -> None:
+            with log_file.open("a") as file:
+                file.write(line + "\n")
+            self._logs.write(function.log_group, stream, line)
+
+        return Worker(
+            function,
+            processes=self._world.processes,
+            code=self._unpack(function.code_sha256, code),
+            environment=self._environment(function, stream),
+            log=log,
+        )
+
+    def _environment(self, function: Function, stream: str) -> dict[str, str]:
+        credentials = self._world.role_credentials(function.role_arn, function.name)
+        return {
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": self._world.url,
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+            "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+            "AWS_LAMBDA_LOG_STREAM_NAME": stream,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            **dict(function.environment),
+        }
+
+    def _unpack(self, sha256: str, code: bytes) -> Path:
+        folder = self._code_dir / "".join(c for c in sha256 if c.isalnum())
+        with self._unpacking:
+            if not folder.is_dir():
+                scratch = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}")
+                with zipfile.ZipFile(io.BytesIO(code)) as archive:
+                    archive.extractall(scratch)
+                scratch.rename(folder)
+        return folder
+
+
+def destination_record(function: Function, payload: bytes, answer: Answer, attempts: int) -> dict[str, Any]:
+    """The record that Lambda sends to a destination, `version` 1.0."""
+    return {
+        "version": "1.0",
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "requestContext": {
+            "requestId": str(uuid.uuid4()),
+            "functionArn": f"{function.arn}:{function.version}",
+            "condition": "RetriesExhausted" if answer.failed else "Success",
+            "approximateInvokeCount": attempts,
+        },
+        "requestPayload": json.loads(payload or b"null"),
+        "responseContext": {
+            "statusCode": 200,
+            "executedVersion": function.version,
+            **({"functionError": "Unhandled"} if answer.failed else {}),
+        },
+        "responsePayload": json.loads(answer.payload or b"null"),
+    }

@@ -1,0 +1,18 @@
+"""The one place that changes moto 5.2.5. Each patch is a small function whose docstring names its gap."""
+
+from local.event_delivery import EventDelivery
+from local.lambda_runtime import LambdaRuntime
+from local.moto_patches import ecr, eventbridge, lambda_functions, s3, step_functions
+from local.moto_patches.patching import Patches
+from local.world import World
+
+
+def install(world: World, delivery: EventDelivery, functions: LambdaRuntime) -> Patches:
+    """Patch moto for this process; `undo()` of what is returned gives the bare moto back."""
+    patches = Patches()
+    step_functions.install(patches, world)
+    eventbridge.install(patches, delivery)
+    lambda_functions.install(patches, functions)
+    s3.install(patches, delivery)
+    ecr.install(patches, delivery)
+    return patches

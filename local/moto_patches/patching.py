@@ -1,0 +1,41 @@
+"""Replace a part of moto so that a later moto without that part is noticed, and so that it can be put back."""
+
+from typing import Any
+
+
+class Patches:
+    def __init__(self) -> None:
+        self._undo: list[tuple[Any, str, Any]] = []
+        self._undo_items: list[tuple[Any, str, Any]] = []
+
+    def replace(self, owner: Any, name: str, new: Any) -> Any:
+        """Put `new` where `owner.name` is.
+
+        Returns:
+            What was there, as `getattr` gives it.
+
+        Raises:
+            AttributeError: moto has no such part; the patch was written for another version.
+        """
+        if not hasattr(owner, name):
+            raise AttributeError(f"moto has no {owner.__name__}.{name}; the patches are written for moto 5.2.5")
+        # A class keeps its classmethods and staticmethods as descriptors; getattr would unwrap them.
+        self._undo.append((owner, name, vars(owner).get(name, getattr(owner, name))))
+        old = getattr(owner, name)
+        setattr(owner, name, new)
+        return old
+
+    def replace_item(self, owner: Any, key: str, new: Any) -> None:
+        """As `replace`, for an entry that a dictionary of moto must already have."""
+        if key not in owner:
+            raise KeyError(f"moto has no entry {key!r} where the patches for moto 5.2.5 expect one")
+        self._undo_items.append((owner, key, owner[key]))
+        owner[key] = new
+
+    def undo(self) -> None:
+        while self._undo:
+            owner, name, old = self._undo.pop()
+            setattr(owner, name, old)
+        while self._undo_items:
+            entries, key, old = self._undo_items.pop()
+            entries[key] = old

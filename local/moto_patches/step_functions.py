@@ -1,0 +1,134 @@
+"""Step Functions: moto's interpreter with a JSONata evaluator, our clock, and machines that templates create."""
+
+import json
+import threading
+import types
+import uuid
+from typing import Any
+
+from jsonata.jexception import JException
+from jsonata.jsonata import Jsonata
+from moto.core import config
+from moto.stepfunctions import models as machines
+from moto.stepfunctions.parser import models as interpreter
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
+from moto.stepfunctions.parser.asl.component.program import program
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
+from moto.stepfunctions.parser.asl.eval import states, variable_store
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
+
+from local.clock import Clock
+from local.moto_patches import step_functions_tasks
+from local.moto_patches.patching import Patches
+from local.world import World
+
+
+def install(patches: Patches, world: World) -> None:
+    _interpret_machines(patches)
+    _evaluate_jsonata(patches)
+    _quote_variables(patches)
+    _wait_on_the_clock(patches, world.clock)
+    _time_out_machines_on_the_clock(patches, world.clock)
+    _name_executions(patches)
+    _create_machines_from_templates(patches)
+    step_functions_tasks.install(patches, world)
+
+
+def _interpret_machines(patches: Patches) -> None:
+    """moto's executions succeed without running unless its interpreter is switched on."""
+    patches.replace_item(config.default_user_config, "stepfunctions", {"execute_state_machine": True})
+
+
+def _evaluate_jsonata(patches: Patches) -> None:
+    """moto has no evaluator for JSONata: every expression calls None (getmoto/moto#10105)."""
+
+    def evaluate(expression: str) -> Any:
+        try:
+            # jsonata-python answers lists and numbers of its own; the interpreter wants plain JSON.
+            return json.loads(json.dumps(Jsonata(expression).evaluate(None)))
+        except (JException, TypeError, ValueError, RecursionError) as error:
+            raise moto_jsonata.JSONataException("UNKNOWN", str(error)) from error
+
+    patches.replace(moto_jsonata, "_eval_jsonata", evaluate)
+
+
+def _quote_variables(patches: Patches) -> None:
+    """moto pastes string variables between quotes as they are: a quotation mark in one breaks the next expression."""
+
+    def declare(bindings: dict[str, Any]) -> str:
+        return "".join(f"{name}:={json.dumps(value, default=str)};" for name, value in bindings.items())
+
+    for module in (moto_jsonata, states, variable_store):
+        patches.replace(module, "encode_jsonata_variable_declarations", declare)
+
+
+def _wait_on_the_clock(patches: Patches, clock: Clock) -> None:
+    """moto's Wait states and Retry intervals sleep on the wall clock."""
+
+    def wait_interval(_self: Any, env: Environment, wait_seconds: float) -> None:
+        end = clock.time() + wait_seconds
+        while (left_s := end - clock.time()) > 0 and env.is_running():
+            clock.wait(env.program_state_event, left_s)
+
+    patches.replace(wait_function.WaitFunction, "_wait_interval", wait_interval)
+    patches.replace(retrier_decl, "time", types.SimpleNamespace(sleep=clock.sleep))
+
+
+def _time_out_machines_on_the_clock(patches: Patches, clock: Clock) -> None:
+    """moto measures a machine's TimeoutSeconds on the wall clock, beside Waits that run on ours.
+
+    A Task's own time-out stays in real seconds: it bounds work that real processes do at their own speed.
+    """
+
+    def evaluate(self: program.Program, env: Environment) -> None:
+        limit_s = self.timeout_seconds.timeout_seconds if self.timeout_seconds else None
+        env.next_state_name = self.start_at.start_at_name
+        worker = threading.Thread(target=EvalComponent.eval, args=(self, env), name="execution", daemon=True)
+        worker.start()
+        worker.join(None if limit_s is None else clock.real_seconds(limit_s))
+        if worker.is_alive():
+            env.set_timed_out()
+
+    patches.replace(program.Program, "eval", evaluate)
+
+
+def _name_executions(patches: Patches) -> None:
+    """moto calls an execution that was started without a name "None", so the second one exists already."""
+
+    def start(self: Any, state_machine_arn: str, name: str | None = None, *rest: Any, **named: Any) -> Any:
+        return original(self, state_machine_arn, name or str(uuid.uuid4()), *rest, **named)
+
+    original = patches.replace(interpreter.StepFunctionsParserBackend, "start_execution", start)
+
+
+def _create_machines_from_templates(patches: Patches) -> None:
+    """moto creates AWS::StepFunctions::StateMachine where its interpreter never looks, and ignores
+    DefinitionSubstitutions and GetAtt Arn."""
+
+    def create(_cls: Any, resource_name: str, cloudformation_json: Any, *rest: Any, **named: Any) -> Any:
+        return create_original(resource_name, _substituted(cloudformation_json), *rest, **named)
+
+    def update(_cls: Any, original: Any, new_name: str, cloudformation_json: Any, *rest: Any, **named: Any) -> Any:
+        return update_original(original, new_name, _substituted(cloudformation_json), *rest, **named)
+
+    def attribute(self: machines.StateMachine, name: str) -> Any:
+        return self.arn if name == "Arn" else attribute_original(self, name)
+
+    machine = machines.StateMachine
+    patches.replace(machines, "stepfunctions_backends", interpreter.stepfunctions_parser_backends)
+    create_original = patches.replace(machine, "create_from_cloudformation_json", classmethod(create))
+    update_original = patches.replace(machine, "update_from_cloudformation_json", classmethod(update))
+    attribute_original = patches.replace(machine, "get_cfn_attribute", attribute)
+    has_original = patches.replace(
+        machine, "has_cfn_attr", classmethod(lambda _, name: name == "Arn" or has_original(name))
+    )
+
+
+def _substituted(cloudformation_json: Any) -> Any:
+    properties = dict(cloudformation_json["Properties"])
+    definition = properties.get("DefinitionString", "")
+    for name, value in properties.get("DefinitionSubstitutions", {}).items():
+        definition = definition.replace(f"${{{name}}}", str(value))
+    return {**cloudformation_json, "Properties": {**properties, "DefinitionString": definition}}
