@@ -1,0 +1,1 @@
+"""Reading the model folder without trusting it."""

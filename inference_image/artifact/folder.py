@@ -1,0 +1,101 @@
+"""Which model folders may be loaded: safetensors and text only, every byte as the manifest says."""
+
+import hashlib
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+_PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".npy", ".npz", ".h5"})
+_CODE = frozenset({".py", ".pyc", ".pyd", ".so", ".sh"})
+_REQUIRED = ("config.json", "tokenizer.json")
+_MANIFEST = "manifest.json"
+_CHUNK_BYTES = 1 << 20
+
+
+class ArtifactRefusedError(Exception):
+    """The model folder must not or cannot be loaded; the message names the file. Retrying the same bytes is useless."""
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse what could execute code, what is incomplete and what differs from the manifest.
+
+    A manifest without a list of files promises nothing, so nothing is compared.
+
+    Raises:
+        ArtifactRefusedError: with one sentence that names the file.
+    """
+    if not folder.is_dir():
+        raise ArtifactRefusedError(f"the model folder {folder} does not exist; mount the artifact there")
+    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
+    for name in sorted(paths):
+        _refuse_executable(name)
+    for name in _REQUIRED:
+        if name not in paths:
+            raise ArtifactRefusedError(f"{name} is missing from the artifact; add it and drop the artifact again")
+    _check_weights(paths)
+    for name in ("config.json", "tokenizer_config.json"):
+        if name in paths:
+            _refuse_remote_code(name, paths[name])
+    if _MANIFEST in paths:
+        _verify_bytes(_read_json(_MANIFEST, paths[_MANIFEST]), paths)
+
+
+def _refuse_executable(name: str) -> None:
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in _PICKLES:
+        raise ArtifactRefusedError(f"{name} is a pickle or another format that can run code; save it as safetensors")
+    if suffix in _CODE:
+        raise ArtifactRefusedError(f"{name} is code; an artifact holds weights and text only, so remove it")
+
+
+def _check_weights(paths: dict[str, Path]) -> None:
+    index = "model.safetensors.index.json"
+    if index in paths:
+        shards = sorted(set(_read_json(index, paths[index]).get("weight_map", {}).values()))
+        missing = [shard for shard in shards if shard not in paths]
+        if missing or not shards:
+            named = f"{missing[0]} and {len(missing) - 1} more of {len(shards)} shards" if missing else "every shard"
+            raise ArtifactRefusedError(f"{index} names {named} that the artifact lacks; upload all shards")
+    elif "model.safetensors" not in paths:
+        raise ArtifactRefusedError("model.safetensors is missing from the artifact; save the weights as safetensors")
+
+
+def _refuse_remote_code(name: str, path: Path) -> None:
+    if "auto_map" in _read_json(name, path):
+        raise ArtifactRefusedError(f'{name} has "auto_map", which asks for code from the artifact; remove it')
+
+
+def _verify_bytes(manifest: dict[str, Any], paths: dict[str, Path]) -> None:
+    files = manifest.get("files")
+    if files is None:
+        return
+    listed = {entry["path"]: entry for entry in files}
+    for name in sorted(set(paths) - set(listed) - {_MANIFEST}):
+        raise ArtifactRefusedError(f"{name} lies in the artifact but not in its manifest; list it or remove it")
+    for name, entry in listed.items():
+        if name not in paths:
+            raise ArtifactRefusedError(f"{name} is in the manifest but not in the artifact; upload it")
+        size = paths[name].stat().st_size
+        if size != entry["sizeBytes"]:
+            raise ArtifactRefusedError(f"{name} has {size} bytes, its manifest says {entry['sizeBytes']}")
+        digest = _sha256(paths[name])
+        if digest != entry["sha256"]:
+            raise ArtifactRefusedError(f"{name} has SHA-256 {digest}, its manifest says {entry['sha256']}")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read_json(name: str, path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ArtifactRefusedError(f"{name} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ArtifactRefusedError(f"{name} holds a JSON {type(content).__name__}, not an object")
+    return content

@@ -1,0 +1,76 @@
+"""The engine's reading thread: commands in, prompts tokenised, jobs to the device thread."""
+
+import os
+import queue
+import threading
+import traceback
+
+from engine.channel import Channel
+from engine.loop import Job
+from engine.protocol import Abort, Accepted, Configure, Rejected, Submit
+from engine.text import RequestRefusedError, Text
+
+
+class Intake:
+    """Tokenises beside the device thread, so that a long prompt does not delay the running streams."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._lines = channel.lines()
+        self._opened = threading.Event()
+
+    def settings(self) -> Configure:
+        """The server's first message.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        first = next(self._lines, [])
+        if len(first) != 1 or not isinstance(first[0], Configure):
+            raise ValueError(f"expected one Configure as the first message, got {first!r}")
+        self._max_new_tokens = first[0].max_new_tokens
+        return first[0]
+
+    def open(self, text: Text, max_model_len: int, inbox: queue.SimpleQueue[Job | Abort]) -> None:
+        """The model is there: begin to accept."""
+        self._text, self._max_model_len, self._inbox = text, max_model_len, inbox
+        self._opened.set()
+
+    def read(self) -> None:
+        """Until the server hangs up; then the whole process ends, whatever the device is doing."""
+        try:
+            for messages in self._lines:
+                self._opened.wait()
+                for message in messages:
+                    self._take(message)
+        except Exception:  # noqa: BLE001 - process boundary: without its reader the engine is of no use
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+
+    def _take(self, message: Submit | Abort) -> None:
+        if isinstance(message, Abort):
+            self._inbox.put(message)
+            return
+        try:
+            job = self._job(message)
+        except RequestRefusedError as refusal:
+            self._channel.send([Rejected(message.request_id, refusal.code, refusal.message, refusal.param)])
+            return
+        self._channel.send([Accepted(message.request_id, len(job.prompt))])
+        self._inbox.put(job)
+
+    def _job(self, request: Submit) -> Job:
+        prompt = self._text.encode(request)
+        room = self._max_model_len - len(prompt)
+        # A request that names no length gets what is left; one that names one means it.
+        wanted = request.max_tokens or max(1, min(self._max_new_tokens, room))
+        if wanted > room:
+            over = wanted - room
+            raise RequestRefusedError(
+                "context_length_exceeded",
+                f"prompt of {len(prompt)} tokens and max_tokens {wanted} exceed the context of {self._max_model_len} "
+                f"tokens; shorten the prompt or max_tokens by {over} tokens",
+                "inputs" if request.messages is None else "messages",
+            )
+        return Job(request, prompt, wanted)

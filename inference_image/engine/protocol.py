@@ -1,0 +1,136 @@
+"""What the server and the engine process say to each other over their one channel.
+
+A message is one line of JSON: a list of `[name, fields]` pairs. All tokens of a step travel in one message.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Configure:
+    """First message to the engine: what to load and how."""
+
+    model_dir: str
+    max_concurrency: int
+    max_model_len: int | None
+    """Tokens of prompt and answer together; None: what the model was made for."""
+    max_new_tokens: int
+    """Length of an answer whose request names none."""
+    dtype: str
+    threads: int | None
+
+
+@dataclass(frozen=True)
+class Submit:
+    """One request. Exactly one of `messages` and `prompt` is given."""
+
+    request_id: str
+    messages: list[dict[str, str]] | None = None
+    prompt: str | None = None
+    max_tokens: int | None = None
+    temperature: float = 0.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    seed: int | None = None
+    stop: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Abort:
+    """Nobody waits for the answer any more. The engine frees the slot and says nothing further about the request."""
+
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    max_model_len: int
+
+
+@dataclass(frozen=True)
+class LoadFailed:
+    reason: str
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The device thread is alive and has nothing to do."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The prompt fits; the request waits for a slot or runs."""
+
+    request_id: str
+    prompt_tokens: int
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Terminal: the request itself is at fault."""
+
+    request_id: str
+    code: str
+    message: str
+    param: str | None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Text that is final: whole characters, and no part of a stop string."""
+
+    request_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Terminal: the answer is complete."""
+
+    request_id: str
+    reason: FinishReason
+    prompt_tokens: int
+    generated_tokens: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Terminal: the engine is at fault."""
+
+    request_id: str
+    message: str
+
+
+Command = Configure | Submit | Abort
+RequestEvent = Accepted | Rejected | Piece | Finished | Failed
+Event = Loaded | LoadFailed | Beat | RequestEvent
+Message = Command | Event
+
+_BY_NAME: dict[str, type[Message]] = {
+    kind.__name__: kind
+    for kind in (Configure, Submit, Abort, Loaded, LoadFailed, Beat, Accepted, Rejected, Piece, Finished, Failed)
+}
+
+
+def encode(messages: Iterable[Message]) -> bytes:
+    """One line. Strings may hold lone surrogates: JSON escapes them."""
+    pairs = [[type(message).__name__, dataclasses.asdict(message)] for message in messages]
+    return json.dumps(pairs, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> list[Any]:
+    """The messages of one line, in order.
+
+    Raises:
+        ValueError: the line is not one of ours.
+    """
+    try:
+        return [_BY_NAME[name](**fields) for name, fields in json.loads(line)]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a message of this protocol: {line[:80]!r}") from error

@@ -1,0 +1,1 @@
+"""The HTTP side of the inference image. It never imports torch: the engine process does."""
