@@ -1,22 +1,23 @@
 """How a stack succeeds, changes and fails: what moto 5.2.5 leaves out of CloudFormation itself.
 
-moto skips resource types that it does not know, answers 500 when a resource fails, finds what an update changes by the
-template's text alone, and replaces nested stacks instead of updating them. Here an unknown type is refused by name, a
-failed create or update is rolled back and says why, and an update compares what the resources resolve to.
+moto skips resource types that it does not know, answers 500 when a resource fails, and finds what an update changes by
+the template's text alone. Here an unknown type is refused by name, a failed create or update is rolled back and says
+why, and an update compares what the resources resolve to.
 """
 # ruff: noqa: SLF001 - moto offers no public way to any of this, which is why its version is pinned
 
 import copy
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.cloudformation import models, parsing
 from moto.cloudformation.exceptions import ValidationError
-from moto.cloudformation.utils import get_stack_from_s3_url
 from moto.core.exceptions import ServiceException
 from werkzeug.exceptions import HTTPException
+
+from local.moto_patches.patching import Patches
 
 _RESOLVED = "resolved_by_logical_id"
 _PSEUDO_TYPES = frozenset(parsing.NULL_MODELS)
@@ -32,33 +33,28 @@ class ResourceFailedError(Exception):
         self.reason = reason
 
 
-def install() -> None:
-    """Patch moto's CloudFormation; once per process, before the first stack."""
-    _wrap(parsing.ResourceMap, "load", _load)
-    _wrap(parsing.ResourceMap, "load_parameters", _load_parameters)
-    _wrap(parsing, "parse_and_create_resource", _named_failure)
-    _wrap(parsing, "parse_and_update_resource", _named_failure)
-    _wrap(parsing, "parse_resource_and_generate_name", _remember_resolved)
-    _wrap(models.Stack, "create_resources", _create_or_roll_back)
-    _wrap(models.Stack, "update", _update_or_roll_back)
-    for owner, name, replacement in (
-        (parsing.ResourceMap, "update", _update_resources),
-        (models.Stack, "get_cfn_attribute", _nested_output),
-        (models.Stack, "create_from_cloudformation_json", staticmethod(_create_nested)),
-        (models.Stack, "update_from_cloudformation_json", staticmethod(_update_nested)),
+def install(patches: Patches) -> None:
+    """Patch how moto's stacks come, change and fail; `patches.undo()` gives moto's own way back."""
+    for owner, name, wrapper in (
+        (parsing.ResourceMap, "load", _load),
+        (parsing.ResourceMap, "load_parameters", _load_parameters),
+        (parsing, "parse_and_create_resource", _named_failure),
+        (parsing, "parse_and_update_resource", _named_failure),
+        (parsing, "parse_resource_and_generate_name", _remember_resolved),
+        (models.Stack, "create_resources", _create_or_roll_back),
+        (models.Stack, "update", _update_or_roll_back),
     ):
-        setattr(owner, name, replacement)
+        _wrap(patches, owner, name, wrapper)
+    patches.replace(parsing.ResourceMap, "update", _update_resources)
+    patches.replace(models.Stack, "stack_resources", property(_existing_resources))
+    _wrap_outputs(patches)
 
 
-def _wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
-    original = getattr(owner, name)
-    if getattr(original, "wrapped", None) is None:
+def _wrap(patches: Patches, owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return wrapper(original, *args, **kwargs)
 
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            return wrapper(original, *args, **kwargs)
-
-        wrapped.wrapped = original  # type: ignore[attr-defined] # the mark that keeps a second install from nesting
-        setattr(owner, name, wrapped)
+    original = patches.replace(owner, name, wrapped)
 
 
 # Templates and parameters ---------------------------------------------------------------------------------------------
@@ -245,6 +241,23 @@ def _update_or_roll_back(original: Callable[..., None], stack: Any, template: st
         stack._add_stack_event(stack.status)
 
 
+def _existing_resources(stack: Any) -> list[Any]:
+    """moto lists what a condition left out as well, and creates what does not exist yet when it is looked at."""
+    resources = stack.resource_map
+    existing = (resources._parsed_resources.get(name) for name in resources._resource_json_map)
+    return [resource for resource in existing if resource is not None]
+
+
+def _wrap_outputs(patches: Patches) -> None:
+    """Reading the outputs of a stack that is still being made would make its resources a second time."""
+
+    def outputs(stack: Any) -> list[dict[str, Any]] | None:
+        described: list[dict[str, Any]] | None = None if stack.status.endswith("_PROGRESS") else original.fget(stack)
+        return described
+
+    original: Any = patches.replace(models.Stack, "outputs", property(outputs))
+
+
 def _report(stack: Any, failure: ResourceFailedError, status: str) -> None:
     stack.events.append(
         models.Event(
@@ -258,61 +271,3 @@ def _report(stack: Any, failure: ResourceFailedError, status: str) -> None:
             resource_properties=None,
         )
     )
-
-
-# Nested stacks --------------------------------------------------------------------------------------------------------
-
-
-def _nested_output(stack: Any, attribute: str) -> str:
-    kind, _, name = attribute.partition(".")
-    output = stack.output_map[name] if kind == "Outputs" and name in set(stack.output_map.outputs) else None
-    if output is None:
-        raise ValidationError(
-            message=f"nested stack {stack.name} has no attribute {attribute}; write Fn::GetAtt with Outputs.<name>"
-        )
-    value: str = output.value
-    return value
-
-
-def _nested_template(properties: Mapping[str, Any], account_id: str) -> str:
-    body: str = get_stack_from_s3_url(properties["TemplateURL"], account_id=account_id, partition="aws")
-    return body
-
-
-def _create_nested(
-    resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
-) -> Any:
-    properties = cloudformation_json["Properties"]
-    stack = models.cloudformation_backends[account_id][region_name].create_stack(
-        name=resource_name,
-        template=_nested_template(properties, account_id),
-        parameters=_as_strings(properties.get("Parameters", {})),
-    )
-    if stack.status != "CREATE_COMPLETE":
-        _fail_nested(stack, "created")
-    return stack
-
-
-def _update_nested(original_resource: Any, cloudformation_json: dict[str, Any], account_id: str, **_: Any) -> Any:
-    properties = cloudformation_json["Properties"]
-    original_resource.update(
-        _nested_template(properties, account_id), parameters=_as_strings(properties.get("Parameters", {}))
-    )
-    if original_resource.status != "UPDATE_COMPLETE":
-        _fail_nested(original_resource, "updated")
-    return original_resource
-
-
-def _as_strings(parameters: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in parameters.items()
-    }
-
-
-def _fail_nested(stack: Any, deed: str) -> NoReturn:
-    reasons = [
-        f"{e.logical_resource_id}: {e.resource_status_reason}"
-        for e in stack.events
-        if e.resource_status.endswith("_FAILED")
-    ]
-    raise ValidationError(message=f"nested stack {stack.name} was not {deed}: {'; '.join(reasons)}")

@@ -5,14 +5,17 @@ refused by name otherwise; `local/GAPS.md` lists all three.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from moto.cloudformation import parsing
+from moto.cloudformation.exceptions import ValidationError
 from moto.core.common_models import CloudFormationModel
 
 from local import cloudformation_stacks
+from local.moto_patches.patching import Patches
 from local.world import ACCOUNT, REGION, World
 
 Properties = Mapping[str, Any]
@@ -35,7 +38,8 @@ class ResourceType:
     identity: Callable[[str, Properties], Any]
     """(name, properties): what cannot change without a new resource."""
     name_property: str = ""
-    attributes: frozenset[str] = frozenset({"Arn"})
+    attributes: str = "Arn"
+    """What Fn::GetAtt may ask for, as a regular expression."""
 
 
 # CloudWatch and SNS ---------------------------------------------------------------------------------------------------
@@ -167,10 +171,51 @@ def _drop_alias(world: World, _: str, properties: Properties) -> None:
         client.delete_alias(FunctionName=function, Name=properties["Name"])
 
 
+# Nested stacks --------------------------------------------------------------------------------------------------------
+
+
+def _put_nested_stack(world: World, name: str, properties: Properties) -> Made:
+    """moto deletes and creates a nested stack to update it, and hands none of its outputs to the parent."""
+    cloudformation = world.client("cloudformation")
+    request = {
+        "StackName": name,
+        "TemplateURL": properties["TemplateURL"],
+        "Parameters": [
+            {
+                "ParameterKey": key,
+                "ParameterValue": ",".join(map(str, value)) if isinstance(value, list) else str(value),
+            }
+            for key, value in properties.get("Parameters", {}).items()
+        ],
+    }
+    stacks = cloudformation.list_stacks()["StackSummaries"]
+    known = {stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"}
+    cloudformation.update_stack(**request) if name in known else cloudformation.create_stack(**request)
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    if "ROLLBACK" in stack["StackStatus"]:
+        reason = _failure(cloudformation, name)
+        if name not in known:
+            cloudformation.delete_stack(StackName=name)
+        raise ValidationError(message=f"nested stack {name} failed: {reason}")
+    outputs = {f"Outputs.{output['OutputKey']}": output["OutputValue"] for output in stack.get("Outputs", [])}
+    return Made(name, outputs)
+
+
+def _failure(cloudformation: Any, stack: str) -> str:
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+    return f"{failed[0]['LogicalResourceId']} ({failed[0]['ResourceType']}): {failed[0]['ResourceStatusReason']}"
+
+
+def _drop_nested_stack(world: World, physical_id: str, _: Properties) -> None:
+    world.client("cloudformation").delete_stack(StackName=physical_id)
+
+
 EMULATED: dict[str, ResourceType] = {
-    "AWS::CloudWatch::Alarm": ResourceType(
-        _put_alarm, _drop_alarm, lambda name, _: name, "AlarmName", frozenset({"Arn"})
+    "AWS::CloudFormation::Stack": ResourceType(
+        _put_nested_stack, _drop_nested_stack, lambda name, _: name, attributes=r"Outputs\.\w+"
     ),
+    "AWS::CloudWatch::Alarm": ResourceType(_put_alarm, _drop_alarm, lambda name, _: name, "AlarmName"),
     "AWS::SNS::Subscription": ResourceType(
         _put_subscription,
         _drop_subscription,
@@ -192,7 +237,7 @@ EMULATED: dict[str, ResourceType] = {
         _put_alias,
         _drop_alias,
         lambda _, properties: (properties["FunctionName"], properties["Name"]),
-        attributes=frozenset({"AliasArn"}),
+        attributes="AliasArn",
     ),
 }
 
@@ -222,18 +267,18 @@ def _recorded(resource_type: str) -> ResourceType:
     def put(_: World, name: str, __: Properties) -> Made:
         return Made(name, {"Arn": f"arn:aws:{service.lower()}:{REGION}:{ACCOUNT}:{kind.lower()}/{name}", "Id": name})
 
-    return ResourceType(put, lambda _, __, ___: None, lambda name, _: name, attributes=frozenset({"Arn", "Id"}))
+    return ResourceType(put, lambda _, __, ___: None, lambda name, _: name, attributes="Arn|Id")
 
 
-def install(world: World) -> None:
-    """Teach moto's CloudFormation these types and how stacks behave; once per process, before the first stack."""
-    cloudformation_stacks.install()
-    models, names = parsing.get_model_map(), parsing.get_name_type_map()
-    for resource_type, deeds in (EMULATED | {name: _recorded(name) for name in RECORDED}).items():
-        models[resource_type] = _model(world, resource_type, deeds)
-        names[resource_type] = deeds.name_property
-    for resource_type in REFUSED:
-        models.pop(resource_type, None)
+def install(patches: Patches, world: World) -> None:
+    """Teach moto's CloudFormation these types, and how stacks behave."""
+    cloudformation_stacks.install(patches)
+    ours = EMULATED | {name: _recorded(name) for name in RECORDED}
+    models = {name: model for name, model in parsing.get_model_map().items() if name not in REFUSED}
+    models |= {name: _model(world, name, deeds) for name, deeds in ours.items()}
+    name_properties = {name: model.cloudformation_name_type() for name, model in models.items()}
+    patches.replace(parsing, "get_model_map", lambda: models)
+    patches.replace(parsing, "resource_name_property_from_type", name_properties.get)
 
 
 class _Resource:
@@ -277,7 +322,7 @@ def _model(world: World, resource_type: str, deeds: ResourceType) -> type[CloudF
     members = {
         "cloudformation_name_type": staticmethod(lambda: deeds.name_property),
         "cloudformation_type": staticmethod(lambda: resource_type),
-        "has_cfn_attr": classmethod(lambda _, attribute: attribute in deeds.attributes),
+        "has_cfn_attr": staticmethod(lambda attribute: re.fullmatch(deeds.attributes, attribute) is not None),
         "create_from_cloudformation_json": staticmethod(create),
         "update_from_cloudformation_json": staticmethod(update),
     }
