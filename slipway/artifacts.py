@@ -11,9 +11,10 @@ from typing import Any
 
 from mypy_boto3_s3.client import S3Client
 
+from release.domain.identity import drop_seal
+from release.domain.keys import MANIFEST, Drop
 from slipway.errors import ArtifactFolderError
 
-MANIFEST = "manifest.json"
 _READ_BYTES = 4 * 1024 * 1024
 _LONGEST_PATH = 255
 
@@ -30,16 +31,11 @@ OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
-class Drop:
-    """A sealed upload. Its seal is what the release table knows it by."""
+class SealedDrop:
+    """An uploaded artifact. Its seal is what the release table knows it by."""
 
-    bucket: str
     prefix: str
-    version_id: str
-
-    @property
-    def seal(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}{MANIFEST}?versionId={self.version_id}"
+    seal: str
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,7 @@ def manifest_of(directory: Path, files: list[ArtifactFile], config: dict[str, An
     return manifest | {"files": [file.entry() for file in files]}
 
 
-def upload(s3: S3Client, bucket: str, prefix: str, files: list[ArtifactFile], on_progress: OnProgress) -> None:
+def upload(s3: S3Client, bucket: str, drop: Drop, files: list[ArtifactFile], on_progress: OnProgress) -> None:
     """Send the files; S3 checks each whole file against the CRC-32 that was read here."""
     total, done = sum(file.size_bytes for file in files), 0
     for file in files:
@@ -146,7 +142,7 @@ def upload(s3: S3Client, bucket: str, prefix: str, files: list[ArtifactFile], on
         s3.upload_file(
             str(file.source),
             bucket,
-            prefix + file.path,
+            drop.prefix + file.path,
             ExtraArgs={"ChecksumCRC32": file.crc32, "ChecksumType": "FULL_OBJECT"},
             Callback=count,
         )
@@ -154,12 +150,12 @@ def upload(s3: S3Client, bucket: str, prefix: str, files: list[ArtifactFile], on
         on_progress(Progress(file.path, done, total))
 
 
-def seal(s3: S3Client, bucket: str, prefix: str, manifest: dict[str, Any]) -> Drop:
+def seal(s3: S3Client, bucket: str, drop: Drop, manifest: dict[str, Any]) -> SealedDrop:
     """Write the manifest: the object that says that all others are there."""
     answer = s3.put_object(
         Bucket=bucket,
-        Key=prefix + MANIFEST,
+        Key=drop.key,
         Body=json.dumps(manifest, indent=2).encode(),
         ContentType="application/json",
     )
-    return Drop(bucket, prefix, answer.get("VersionId", "null"))
+    return SealedDrop(drop.prefix, drop_seal(bucket, drop.key, answer.get("VersionId", "null")))

@@ -72,7 +72,12 @@ class ChatStream:
         for data in _event_data(self._bytes()):
             if data == _DONE:
                 return
-            text = self._read(json.loads(data))
+            try:
+                text = self._read(json.loads(data))
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise ModelFailedError(
+                    f"the model's server sent an event that is no chat chunk: {data[:200]}", release_id=self.release_id
+                ) from error
             if text:
                 yield text
         if not self._closed.is_set():
@@ -180,7 +185,7 @@ def _event_data(parts: Iterable[bytes]) -> Iterator[str]:
     """The `data:` of each server-sent event; events may be cut anywhere between parts. Comments are heartbeats."""
     buffer = b""
     for part in parts:
-        buffer += part.replace(b"\r\n", b"\n")
+        buffer = (buffer + part).replace(b"\r\n", b"\n")
         *events, buffer = buffer.split(b"\n\n")
         for event in events:
             lines = [line[5:].strip() for line in event.decode().split("\n") if line.startswith("data:")]

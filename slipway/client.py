@@ -1,6 +1,5 @@
 """The typed client: everything that a person, the command line or the chat page does with Slipway."""
 
-import hashlib
 import json
 import threading
 import time
@@ -19,8 +18,11 @@ from mypy_boto3_s3.client import S3Client
 from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
 from mypy_boto3_stepfunctions.client import SFNClient
 
+from release.domain.identity import seal_digest
+from release.domain.keys import MANIFEST, NotADrop, sealed_drop
+from release.domain.names import Names
 from slipway import artifacts
-from slipway.artifacts import Drop, OnProgress
+from slipway.artifacts import OnProgress, SealedDrop
 from slipway.aws_errors import error_message, in_our_words, translated
 from slipway.chat_stream import ChatStream, open_chat
 from slipway.errors import (
@@ -30,6 +32,7 @@ from slipway.errors import (
     RolloutNotFoundError,
     RolloutTimeoutError,
     StackNotFoundError,
+    UsageError,
 )
 from slipway.records import EndpointState, PhaseChange, Release, Rollout
 
@@ -125,8 +128,11 @@ class Slipway:
             ) from None
 
     def endpoint_name(self, endpoint: str) -> str:
-        """SageMaker's name of the endpoint."""
-        return f"{self.stack}-{endpoint}"
+        """SageMaker's name of the endpoint; raises UsageError for a name that none can have."""
+        try:
+            return Names(self.stack, endpoint).sagemaker_endpoint
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     # -- what is there
 
@@ -185,7 +191,7 @@ class Slipway:
         on_progress: OnProgress = lambda _: None,
         *,
         config: dict[str, Any] | None = None,
-    ) -> Drop:
+    ) -> SealedDrop:
         """Upload a folder as models/<endpoint>/<version>/ and seal it, which starts a rollout.
 
         Args:
@@ -193,22 +199,26 @@ class Slipway:
 
         Raises:
             ArtifactFolderError: the folder cannot be an artifact.
+            UsageError: endpoint or version cannot be part of a key.
         """
-        bucket, prefix = self._output("ArtifactBucketName"), f"models/{endpoint}/{version}/"
+        drop = sealed_drop(f"models/{endpoint}/{version}/{MANIFEST}")
+        if isinstance(drop, NotADrop):
+            raise UsageError(drop.reason)
+        bucket = self._output("ArtifactBucketName")
         files = artifacts.read_artifact(directory)
         manifest = artifacts.manifest_of(directory, files, config)
         with translated():
-            artifacts.upload(self._s3, bucket, prefix, files, on_progress)
-            return artifacts.seal(self._s3, bucket, prefix, manifest)
+            artifacts.upload(self._s3, bucket, drop, files, on_progress)
+            return artifacts.seal(self._s3, bucket, drop, manifest)
 
-    def rollout_of(self, drop: Drop, timeout_s: float = 120.0) -> str:
+    def rollout_of(self, drop: SealedDrop, timeout_s: float = 120.0) -> str:
         """The id of the rollout that this drop started; waits for its event to arrive.
 
         Raises:
             DropNotSeenError: no rollout after `timeout_s` seconds.
             ImageMissingError: seen, but there is no inference image to run it with.
         """
-        key = f"seal#{hashlib.sha256(drop.seal.encode()).hexdigest()}"
+        key = f"seal#{seal_digest(drop.seal)}"
         deadline = time.monotonic() + timeout_s
         item: dict[str, Any] | None = None
         while time.monotonic() < deadline:

@@ -78,12 +78,6 @@ def without_aws(environ: Mapping[str, str]) -> dict[str, str]:
     return kept | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
 
-def cache_dir(environ: Mapping[str, str]) -> Path:
-    """What survives a run: the example model, and the logs of a run that failed."""
-    chosen = environ.get("SLIPWAY_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "slipway"
-
-
 @dataclass(frozen=True)
 class RunFile:
     """The note that a running embedded AWS leaves, so that other commands find its scratch folder."""

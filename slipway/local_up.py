@@ -24,7 +24,8 @@ from local.images import BuiltImage, ImageError, ImageStore
 from local.world import World
 from slipway.client import Slipway
 from slipway.errors import SlipwayError, UsageError
-from slipway.local_env import Ports, RunFile, cache_dir, exports, without_aws
+from slipway.local_env import Ports, RunFile, exports, without_aws
+from slipway.packaging.example_model import default_cache
 from slipway.screen import Screen
 
 STACK, ENDPOINT, VERSION = "slipway", "chat", "v1"
@@ -72,7 +73,7 @@ def up(ports: Ports, model: Path | None, time_scale: float, screen: Screen) -> N
         UsageError: a port is taken or the model folder does not exist.
         StepFailedError: see its docstring.
     """
-    cache = cache_dir(os.environ)
+    cache = default_cache()
     cache.mkdir(parents=True, exist_ok=True)
     RunFile.read(cache, ports.aws)  # a run that was killed leaves its scratch folder behind
     ports.check_free()
@@ -81,6 +82,7 @@ def up(ports: Ports, model: Path | None, time_scale: float, screen: Screen) -> N
     _end_on(signal.SIGTERM)
     # From here on this process and its children know one AWS only; nothing can reach a real account by mistake.
     environment = without_aws(os.environ)
+    environment.pop("PYTHONPATH", None)  # children run what was deployed, never the checkout beside it
     os.environ.clear()
     os.environ.update(environment | exports(ports.aws))
     try:
@@ -93,7 +95,7 @@ def up(ports: Ports, model: Path | None, time_scale: float, screen: Screen) -> N
 def _bring_up(run: Run, model: Path | None, time_scale: float) -> None:
     screen = run.screen
     started = time.monotonic()
-    with _step(run, "prepared the example model" if model is None else f"found the model {model.name}"):
+    with _step(run, "prepared the example model" if model is None else f"found the model in {model}"):
         artifact = model or _example_model(run)
     with _step(run, f"started the embedded AWS on {run.world.url}"):
         supervisor = _start_aws(run, time_scale)
@@ -138,7 +140,8 @@ def _start_aws(run: Run, time_scale: float) -> "subprocess.Popen[bytes]":
     deadline = time.monotonic() + _AWS_START_S
     while ready not in run.log.read_text(errors="replace"):
         if supervisor.poll() is not None:
-            raise StepFailedError(f"it ended with code {supervisor.returncode}")
+            said = run.log.read_text(errors="replace").strip().rpartition("\n")[2]
+            raise StepFailedError(f"it ended with code {supervisor.returncode}: {said}")
         if time.monotonic() > deadline:
             raise StepFailedError(f"it was not ready after {_AWS_START_S:.0f} s")
         time.sleep(_POLL_S)
@@ -208,7 +211,7 @@ def _failures(run: Run, title: str) -> Iterator[None]:
 
 def _kept_log(run: Run) -> str:
     """The scratch folder goes with the run; its logs stay until the next run on this port fails."""
-    kept = cache_dir(run.environment) / f"logs-{run.ports.aws}"
+    kept = default_cache() / f"logs-{run.ports.aws}"
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(run.log.parent, kept, dirs_exist_ok=True)
     return f"the logs are in {kept}"

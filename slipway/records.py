@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-ENDED = frozenset({"live", "superseded", "skipped", "rejected", "failed", "rolled_back", "aborted", "stuck"})
-"""Phases that a rollout does not leave by itself. `live` becomes `superseded` when a later one takes its place."""
-SERVED = frozenset({"live", "superseded"})
+from release.domain.phases import Phase, has_ended
+
+SERVED = frozenset({Phase.LIVE, Phase.SUPERSEDED})
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class Release:
 
 @dataclass(frozen=True)
 class PhaseChange:
-    phase: str
+    phase: Phase
     at: datetime
     reason: str
 
     @property
     def ended(self) -> bool:
-        return self.phase in ENDED
+        return has_ended(self.phase)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Rollout:
     release_id: str
     kind: str
     source: str
-    phase: str
+    phase: Phase
     reason: str
     history: tuple[PhaseChange, ...]
     """Oldest first; always ends with the current phase."""
@@ -80,23 +80,23 @@ class Rollout:
 
     @property
     def ended(self) -> bool:
-        return self.phase in ENDED
+        return has_ended(self.phase)
 
     @classmethod
     def of_item(cls, item: Mapping[str, Any]) -> "Rollout":
         history = [
-            PhaseChange(entry["phase"], datetime.fromisoformat(entry["at"]), entry["reason"])
+            PhaseChange(Phase(entry["phase"]), datetime.fromisoformat(entry["at"]), entry["reason"])
             for entry in item["history"]
         ]
         if not history or history[-1].phase != item["phase"]:
-            history.append(PhaseChange(item["phase"], datetime.fromisoformat(item["updatedAt"]), item["reason"]))
+            history.append(PhaseChange(Phase(item["phase"]), datetime.fromisoformat(item["updatedAt"]), item["reason"]))
         return cls(
             endpoint=item["endpoint"],
             rollout_id=item["rolloutId"],
             release_id=item["releaseId"],
             kind=item["kind"],
             source=item["source"],
-            phase=item["phase"],
+            phase=Phase(item["phase"]),
             reason=item["reason"],
             history=tuple(history),
             created_at=datetime.fromisoformat(item["createdAt"]),

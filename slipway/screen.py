@@ -98,7 +98,7 @@ def _state(release: Release, rollouts: Sequence[Rollout], live: str) -> str:
         return "live"
     phases = [rollout.phase for rollout in rollouts if rollout.release_id == release.release_id]
     served = [phase for phase in phases if phase in SERVED]
-    return (served or phases or ["-"])[0]
+    return next(iter(served or phases), "-")
 
 
 def _megabytes(size_bytes: int) -> str:

@@ -1,5 +1,6 @@
 """The chat page itself."""
 
+import html
 from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -42,10 +43,12 @@ def build_page(client: Client, settings: Settings) -> gr.Blocks:
                 height=None,
             ),
             additional_inputs=[
-                gr.Slider(0.0, 2.0, 0.7, step=0.1, label="Temperature", info="0: the same answer every time"),
-                gr.Slider(16, 2048, 512, step=16, label="Longest answer, tokens"),
+                gr.Slider(
+                    0.0, 2.0, 0.2, step=0.1, label="Temperature", info="0: the same answer every time", render=False
+                ),
+                gr.Slider(16, 2048, 512, step=16, label="Longest answer, tokens", render=False),
             ],
-            additional_inputs_accordion=gr.Accordion("How to answer", open=False),
+            additional_inputs_accordion=gr.Accordion("How to answer", open=False, render=False),
             concurrency_limit=settings.streams,
             flagging_mode="never",
             api_visibility="private",
@@ -71,7 +74,7 @@ def shown(answer: Answer) -> list[dict[str, Any]]:
 
 def _remark(kind: str, text: str) -> dict[str, Any]:
     """A line of the page, not of the model; `said` knows it by its metadata."""
-    return {"role": "assistant", "content": text, "metadata": {"id": kind}}
+    return {"role": "assistant", "content": f"<small>{html.escape(text)}</small>", "metadata": {"id": kind}}
 
 
 def said(history: Iterable[dict[str, Any]]) -> list[Message]:

@@ -1,4 +1,4 @@
-"""SageMaker's runtime as the client sees it: an HTTP server that answers InvokeEndpointWithResponseStream by a script."""
+"""SageMaker's runtime as the client sees it: an HTTP server that answers streaming invocations by a script."""
 
 import json
 import struct
@@ -68,8 +68,8 @@ class Script:
     words: Sequence[str] = ()
     pause_s: float = 0.0
     ending: str = "done"
-    """`done`; `cut` (a stream without its end mark); `error` (an exception of the event stream); `event` (the server's own
-    error event); `refused` (ModelError before the stream, with `body` and `status`); `unknown` (no such endpoint)."""
+    """`done`; `cut` (no end mark); `error` (an exception of the event stream); `event` (the server's own error event,
+    `body`); `refused` (ModelError before the stream, with `body` and `status`); `unknown` (no such endpoint)."""
     status: int = 500
     body: dict[str, Any] = field(default_factory=dict)
 
