@@ -1,0 +1,163 @@
+"""SageMaker on one machine: its control plane and its data plane behind one WSGI application."""
+
+import base64
+import binascii
+import http.client
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from local.sagemaker.api import Api, Authorize
+from local.sagemaker.deployer import Behaviour, Deployer, Emit
+from local.sagemaker.errors import AwsError, not_emulated
+from local.sagemaker.instance import ImageSource, Launcher, Limits
+from local.sagemaker.metrics import Metrics
+from local.sagemaker.registry import Registry
+from local.sagemaker.runtime import MAX_BODY_BYTES, Response, Runtime
+from local.world import World
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., object]
+
+TARGET_PREFIX = "SageMaker."
+READ_BYTES = 1 << 16
+
+_INVOKE_PATH = re.compile(r"/endpoints/(?P<name>[^/]+)/(?P<what>.+)")
+_CREDENTIAL = re.compile(r"Credential=([^/%&]+)")
+
+logger = logging.getLogger(__name__)
+
+
+class SageMakerTwin:
+    """The embedded SageMaker.
+
+    Args:
+        images: turns an image's name into a process; raises `ImageError` for one that it does not have.
+        emit: sends an event: source, detail type, detail, resources.
+        authorize: raises unless the access key may do the action on the resource under these condition keys. An
+            `AwsError`, or any error with a `code` and a `message`, is answered as it is.
+    """
+
+    def __init__(  # noqa: PLR0913 - its surroundings, each named
+        self,
+        world: World,
+        images: ImageSource,
+        emit: Emit,
+        authorize: Authorize,
+        *,
+        limits: Limits | None = None,
+        behaviour: Behaviour | None = None,
+    ) -> None:
+        limits = limits or Limits()
+        registry = Registry()
+        self._authorize = authorize
+        self._registry = registry
+        self._metrics = Metrics(world)
+        self._deployer = Deployer(world, registry, Launcher(world, images, limits), emit, behaviour or Behaviour())
+        self._api = Api(world, registry, self._deployer, authorize)
+        self._runtime = Runtime(world, registry, self._metrics, limits)
+
+    def stop(self) -> None:
+        """End every deployment and every instance. Nothing of the twin runs afterwards."""
+        self._deployer.stop()
+        self._metrics.stop()
+
+    def wsgi(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            response = self._answer(environ)
+        except AwsError as error:
+            response = _error_response(error)
+        except Exception:
+            # A request's end is the boundary: the client gets AWS's word for it, the log the traceback.
+            logger.exception("request %s %s broke", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+            response = _error_response(AwsError("InternalFailure", "The embedded SageMaker broke; see its log.", 500))
+        headers = response.headers
+        if isinstance(response.body, list):
+            headers = [*headers, ("Content-Length", str(sum(map(len, response.body))))]
+        start_response(f"{response.status} {http.client.responses.get(response.status, 'Answer')}", headers)
+        return response.body
+
+    def _answer(self, environ: Environ) -> Response:
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        if target.startswith(TARGET_PREFIX):
+            return self._call(target.removeprefix(TARGET_PREFIX), environ)
+        if path := _INVOKE_PATH.fullmatch(environ.get("PATH_INFO", "")):
+            return self._invoke(path["name"], path["what"], environ)
+        raise not_emulated(f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}")
+
+    def _call(self, operation: str, environ: Environ) -> Response:
+        try:
+            request = json.loads(_body(environ) or b"{}")
+        except ValueError as error:
+            raise AwsError("SerializationException", f"The request's body is not JSON: {error}") from error
+        answer = self._api.call(operation, _access_key(environ), request)
+        headers = [("Content-Type", "application/x-amz-json-1.1")]
+        return Response(200, headers, [json.dumps(answer).encode()])
+
+    def _invoke(self, name: str, what: str, environ: Environ) -> Response:
+        invoke = {
+            "invocations": self._runtime.invoke,
+            "invocations-response-stream": self._runtime.invoke_with_response_stream,
+            "openai/v1/chat/completions": self._runtime.chat_completions,
+        }.get(what)
+        if invoke is None:
+            raise not_emulated(f"/endpoints/{{EndpointName}}/{what}")
+        # The streaming operation is allowed by the same action, says its reference.
+        self._authorize(_access_key(environ), "sagemaker:InvokeEndpoint", self._registry.endpoints.arn(name), {})
+        return invoke(name, lambda header: _header(environ, header), _body(environ))
+
+
+def _error_response(error: AwsError) -> Response:
+    status, headers, body = error.answer()
+    return Response(status, headers, [body])
+
+
+def _header(environ: Environ, name: str) -> str | None:
+    key = name.upper().replace("-", "_")
+    value = environ.get(key if key == "CONTENT_TYPE" else f"HTTP_{key}")
+    return str(value) if value else None
+
+
+def _body(environ: Environ) -> bytes:
+    """The request's body, whole.
+
+    Raises:
+        AwsError: RequestEntityTooLarge.
+    """
+    announced = int(environ.get("CONTENT_LENGTH") or 0)
+    chunked = bool(environ.get("wsgi.input_terminated"))
+    body = b""
+    while len(body) <= MAX_BODY_BYTES and (chunked or len(body) < announced <= MAX_BODY_BYTES):
+        part = environ["wsgi.input"].read(READ_BYTES if chunked else announced - len(body))
+        if not part:
+            break
+        body += part
+    if max(len(body), announced) > MAX_BODY_BYTES:
+        message = f"The request's body has {max(len(body), announced)} bytes or more; the limit is {MAX_BODY_BYTES}."
+        raise AwsError("RequestEntityTooLarge", message, 413)
+    return body
+
+
+def _access_key(environ: Environ) -> str:
+    """Who signed: from the Authorization header, the presigned query, or a bearer token that holds a presigned URL.
+
+    Raises:
+        AwsError: MissingAuthenticationTokenException.
+    """
+    authorization = environ.get("HTTP_AUTHORIZATION", "")
+    if authorization.startswith("Bearer "):
+        authorization = _presigned_url(authorization.removeprefix("Bearer "))
+    signed = f"{authorization} {environ.get('QUERY_STRING', '')}"
+    if (found := _CREDENTIAL.search(signed)) is None:
+        raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+    return found[1]
+
+
+def _presigned_url(token: str) -> str:
+    encoded = token.rpartition("-")[2] + "=="
+    try:
+        return base64.urlsafe_b64decode(encoded).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
