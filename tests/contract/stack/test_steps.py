@@ -1,0 +1,113 @@
+"""What the machines send and read is what the functions take and give, word for word."""
+
+import re
+from enum import StrEnum
+from typing import Any, get_args
+
+import pytest
+
+from release.contracts import steps
+from release.contracts.base import Contract
+from release.domain.phases import Phase
+from tests.contract.stack.documents import MACHINES, ROOT, machine
+from tests.contract.stack.test_machines import TASKS, expressions, function_of, state_of
+
+CONTRACTS: dict[str, tuple[type[Contract], type[Contract]]] = {
+    "register_rollout": (steps.ExecutionInput, steps.Registered),
+    "examine_artifact": (steps.RolloutStep, steps.Judged),
+    "publish_artifact": (steps.RolloutStep, steps.Published),
+    "plan_rollout": (steps.RolloutStep, steps.Planned),
+    "acquire_lease": (steps.RolloutStep, steps.LeaseTaken),
+    "create_green": (steps.LeasedStep, steps.GreenCreated),
+    "shift_traffic": (steps.LeasedStep, steps.ShiftStarted),
+    "watch_endpoint": (steps.LeasedStep, steps.Watched),
+    "verify_release": (steps.LeasedStep, steps.Judged),
+    "settle_rollout": (steps.Settlement, steps.Settled),
+    "choose_release": (steps.ExecutionInput, steps.Chosen),
+    "start_rollout": (steps.RolloutStep, steps.RolloutStarted),
+    "follow_rollout": (steps.RolloutStep, steps.Followed),
+}
+
+
+def words(contract: type[Contract]) -> set[str]:
+    return {str(field.alias) for field in contract.model_fields.values()}
+
+
+@pytest.mark.parametrize(("name", "state"), TASKS)
+def test_a_task_sends_every_field_that_its_function_takes_and_no_other(name: str, state: str) -> None:
+    task = state_of(name, state)
+    taken, _ = CONTRACTS[function_of(task)]
+
+    assert set(task["Arguments"]["Payload"]) == words(taken)
+
+
+@pytest.mark.parametrize(("name", "state"), TASKS)
+def test_a_task_keeps_only_words_that_its_function_gives(name: str, state: str) -> None:
+    task = state_of(name, state)
+    _, given = CONTRACTS[function_of(task)]
+    read = {
+        word
+        for expression in expressions(task.get("Assign", {}))
+        for word in re.findall(r"\$states\.result\.Payload\.(\w+)", expression)
+    }
+
+    assert read <= words(given)
+
+
+def test_a_settlement_s_outcome_is_one_that_the_function_knows() -> None:
+    sent = {state_of(name, state)["Arguments"]["Payload"].get("outcome") for name, state in TASKS} - {None}
+
+    assert sent == set(get_args(steps.Settlement.model_fields["outcome"].annotation))
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_choice_compares_with_words_that_the_function_can_say(name: str) -> None:
+    sayable = _values_by_word(name)
+    compared = [
+        found
+        for state in machine(name)["States"].values()
+        for choice in state.get("Choices", [])
+        for found in re.findall(r"\$(\w+) = '(\w+)'", choice["Condition"])
+    ]
+
+    assert [(word, value) for word, value in compared if value not in sayable[word]] == []
+
+
+def _values_by_word(name: str) -> dict[str, set[str]]:
+    """Assigned word → the values of the enumeration behind it."""
+    values: dict[str, set[str]] = {}
+    for state in machine(name)["States"].values():
+        for word, expression in state.get("Assign", {}).items() if state["Type"] == "Task" else ():
+            field = re.fullmatch(r"\{% \$states\.result\.Payload\.(\w+) %\}", str(expression))
+            if field:
+                _, given = CONTRACTS[function_of(state)]
+                kinds = [each.annotation for each in given.model_fields.values() if each.alias == field[1]]
+                values.setdefault(word, set()).update(*(_enumerated(kind) for kind in kinds))
+    return values
+
+
+def _enumerated(kind: Any) -> set[str]:
+    return {str(each) for each in kind} if isinstance(kind, type) and issubclass(kind, StrEnum) else set()
+
+
+def test_every_end_that_the_release_machine_tells_apart_is_a_phase() -> None:
+    choices = state_of("release", "How did it end?")["Choices"]
+    ends = {word for choice in choices for word in re.findall(r"'(\w+)'", choice["Condition"])}
+
+    assert ends == {Phase.REJECTED, Phase.ROLLED_BACK}
+
+
+@pytest.mark.parametrize("function", CONTRACTS)
+def test_the_page_of_the_steps_names_the_same_fields_as_the_contracts(function: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    row = re.search(rf"^\| `{function}` \|[^|]*\|([^|]*)\|([^|]*)\|$", page, re.MULTILINE)
+    assert row, f"docs/architecture.md has no row for {function}"
+    taken, given = CONTRACTS[function]
+
+    assert _fields(row[1]) == words(taken)
+    assert _fields(row[2]) == words(given)
+
+
+def _fields(cell: str) -> set[str]:
+    """The fields that a cell names, without their values."""
+    return set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)|: [^;]*;", " ", cell)))
