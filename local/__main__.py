@@ -17,6 +17,8 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    # moto prints the whole parse tree four times for every error that a machine's Catch handles.
+    logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -49,8 +51,14 @@ def _parse(argv: list[str] | None) -> Settings:
         default=None,
         help="keep function code, models and logs here (default: a temporary folder)",
     )
+    parser.add_argument(
+        "--ui-port",
+        type=int,
+        default=Settings.ui_port,
+        help="port of the template's load balancer (default %(default)s)",
+    )
     given = parser.parse_args(argv)
-    return Settings(port=given.port, time_scale=given.time_scale, state_dir=given.state_dir)
+    return Settings(given.port, given.time_scale, given.state_dir, given.ui_port)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import logging
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -68,7 +68,7 @@ class EventDelivery:
         self._pool = ThreadPoolExecutor(16, "events")
         self._stopped = threading.Event()
 
-    def emit(self, source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
+    def emit(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str]) -> None:
         """An AWS service says on the default bus that something happened."""
         self.publish(new_event(source, detail_type, detail, resources, self._world.clock.now()), "default")
 
@@ -190,7 +190,9 @@ class EventDelivery:
         self._world.client("events").put_events(Entries=[entry])
 
 
-def new_event(source: str, detail_type: str, detail: dict[str, Any], resources: list[str], at: datetime) -> Event:
+def new_event(
+    source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str], at: datetime
+) -> Event:
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
@@ -199,8 +201,8 @@ def new_event(source: str, detail_type: str, detail: dict[str, Any], resources: 
         "account": ACCOUNT,
         "time": event_time(at),
         "region": REGION,
-        "resources": resources,
-        "detail": detail,
+        "resources": list(resources),
+        "detail": dict(detail),
     }
 
 

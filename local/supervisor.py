@@ -1,6 +1,5 @@
 """The embedded AWS as one process: builds its parts in order, serves until told to stop, ends everything it started."""
 
-import logging
 import os
 import shutil
 import tempfile
@@ -8,15 +7,16 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import gateway, moto_patches
+from local import cloudformation_types, gateway, moto_patches
 from local.clock import Clock
+from local.ecs import EcsServices
 from local.event_delivery import EventDelivery
+from local.images import ImageStore
 from local.lambda_runtime import LambdaRuntime
 from local.moto_patches.eventbridge import rules_of
 from local.moto_patches.lambda_functions import CloudWatchLogs
+from local.sagemaker import SageMakerTwin
 from local.world import World
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Settings:
     """AWS seconds per real second."""
     state_dir: Path | None = None
     """Kept after the end if given; a temporary folder is removed."""
+    ui_port: int = 7860
+    """Where the template's one load balancer answers."""
 
 
 class Supervisor:
@@ -41,21 +43,31 @@ class Supervisor:
         self._temporary = settings.state_dir is None
         state_dir = settings.state_dir or Path(tempfile.mkdtemp(prefix="local-aws-"))
         state_dir.mkdir(parents=True, exist_ok=True)
-        self.world = World(port=self._listener.getsockname()[1], state_dir=state_dir, clock=Clock(settings.time_scale))
-        os.environ["MOTO_PORT"] = str(self.world.port)
-        self.delivery = EventDelivery(self.world, rules_of)
-        self.functions = LambdaRuntime(self.world, CloudWatchLogs(), self.delivery.send)
-        self._patches = moto_patches.install(self.world, self.delivery, self.functions)
-        self._server = gateway.server_on(self._listener, gateway.Gateway(_no_sagemaker))
+        self.world = World(
+            port=self._listener.getsockname()[1], state_dir=state_dir.resolve(), clock=Clock(settings.time_scale)
+        )
+        os.environ["MOTO_PORT"] = str(self.world.port)  # moto's own calls to itself
+        self._delivery = EventDelivery(self.world, rules_of)
+        self._functions = LambdaRuntime(self.world, CloudWatchLogs(), self._delivery.send)
+        self._patches = moto_patches.install(self.world, self._delivery, self._functions)
+        cloudformation_types.install(self._patches, self.world)
+        images = ImageStore(self.world)
+        self._services = EcsServices(self.world, images, settings.ui_port)
+        self._services.install(self._patches)
+        self._sagemaker = SageMakerTwin(self.world, images, self._delivery.emit, lambda *_: None)
+        self._server = gateway.server_on(self._listener, gateway.Gateway(self._sagemaker.wsgi))
 
     def start(self) -> None:
         """Serve from now on, in threads of this process."""
         threading.Thread(target=self._server.serve_forever, name="gateway", daemon=True).start()
+        self._services.start()
 
     def stop(self) -> None:
         """End every child process, stop serving and remove the scratch folder."""
-        self.delivery.stop()
-        self.functions.stop()
+        self._delivery.stop()
+        self._services.stop()
+        self._sagemaker.stop()
+        self._functions.stop()
         self._server.shutdown()
         self._server.server_close()
         self._listener.close()
@@ -63,11 +75,3 @@ class Supervisor:
         self._patches.undo()
         if self._temporary:
             shutil.rmtree(self.world.state_dir, ignore_errors=True)
-
-
-def _no_sagemaker(_: gateway.Environ, start_response: gateway.StartResponse) -> list[bytes]:
-    body = b'{"__type": "ValidationException", "message": "local AWS does not emulate SageMaker"}'
-    start_response(
-        "400 Bad Request", [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))]
-    )
-    return [body]

@@ -33,8 +33,8 @@ def _read_buckets_from_the_path(patches: Patches) -> None:
 
 
 def _announce_created_objects(patches: Patches, delivery: EventDelivery) -> None:
-    """moto's events have a constant id and sequencer and reasons that S3 never gives, go to all buses and swallow errors;
-    after every put comes one about tags."""
+    """moto's events have a constant id and sequencer and reasons that S3 never gives, go to all buses and swallow
+    errors; after every put comes one about tags."""
     # 16 hex digits, as S3's; they grow with time, so the events of one key compare as S3 promises.
     sequence = itertools.count(uuid.uuid1().time << 4)
 

@@ -2,22 +2,33 @@
 
 import json
 import threading
+import time
 import types
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from jsonata.jexception import JException
 from jsonata.jsonata import Jsonata
 from moto.core import config
+from moto.core.responses import ActionResult
 from moto.stepfunctions import models as machines
 from moto.stepfunctions.parser import models as interpreter
+from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.program import program
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
 from moto.stepfunctions.parser.asl.eval import states, variable_store
 from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
+from moto.stepfunctions.parser.backend import execution
+from moto.stepfunctions.responses import StepFunctionResponse
 
 from local.clock import Clock
 from local.moto_patches import step_functions_tasks
@@ -28,10 +39,12 @@ from local.world import World
 def install(patches: Patches, world: World) -> None:
     _interpret_machines(patches)
     _evaluate_jsonata(patches)
+    _name_query_errors(patches)
     _quote_variables(patches)
     _wait_on_the_clock(patches, world.clock)
     _time_out_machines_on_the_clock(patches, world.clock)
     _name_executions(patches)
+    _keep_why_an_execution_was_stopped(patches)
     _create_machines_from_templates(patches)
     step_functions_tasks.install(patches, world)
 
@@ -52,6 +65,53 @@ def _evaluate_jsonata(patches: Patches) -> None:
             raise moto_jsonata.JSONataException("UNKNOWN", str(error)) from error
 
     patches.replace(moto_jsonata, "_eval_jsonata", evaluate)
+
+
+def _name_query_errors(patches: Patches) -> None:
+    """moto calls an expression that cannot be computed States.Runtime."""
+
+    def evaluate(self: StringJSONata, env: Environment) -> None:
+        try:
+            original(self, env)
+        except moto_jsonata.JSONataException as error:
+            raise FailureEventException(_query_error(env, self.expression, str(error.details))) from error
+
+    original = patches.replace(StringJSONata, "_eval_body", evaluate)
+
+
+def _query_error(env: Environment, expression: str, why: str) -> FailureEvent:
+    name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
+    cause = f"The JSONata expression '{expression}' threw an error during evaluation. {why}"
+    details = EvaluationFailedEventDetails(cause=cause, error=name.error_name)
+    evaluation: Any = {"evaluationFailedEventDetails": details}  # moto's type asks for every kind of detail at once
+    return FailureEvent(
+        env=env,
+        error_name=name,
+        event_type=HistoryEventType.EvaluationFailed,
+        event_details=evaluation,
+    )
+
+
+def _keep_why_an_execution_was_stopped(patches: Patches) -> None:
+    """moto forgets the error and cause that StopExecution gave, and breaks if the execution has only just begun."""
+
+    def stop(self: StepFunctionResponse) -> ActionResult:
+        stopped: Any = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
+        while stopped.exec_worker.env is None:
+            time.sleep(0.01)
+        at = datetime.now(UTC)
+        stopped.stop(stop_date=at, error=self._get_param("error"), cause=self._get_param("cause"))
+        return ActionResult({"stopDate": at})
+
+    def reflect(self: execution.BaseExecutionWorkerCommunication) -> None:
+        original(self)
+        worker = self.execution.exec_worker
+        ended = worker.env.program_state() if worker and worker.env else None
+        if isinstance(ended, ProgramStopped):
+            self.execution.error, self.execution.cause = ended.error, ended.cause
+
+    patches.replace(StepFunctionResponse, "stop_execution", stop)
+    original = patches.replace(execution.BaseExecutionWorkerCommunication, "_reflect_execution_status", reflect)
 
 
 def _quote_variables(patches: Patches) -> None:
