@@ -41,7 +41,10 @@ class Detokeniser:
 
 
 class StopFilter:
-    """Holds back what may be the beginning of a stop string, and ends the text before the first whole one."""
+    """Holds back what may be the beginning of a stop string, and ends the text before the first one that is whole.
+
+    First is whichever ends first, so the cut does not depend on how the text was divided into tokens.
+    """
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(stops)
@@ -53,10 +56,10 @@ class StopFilter:
         if self.stopped:
             return ""
         self._held += text
-        found = [at for at in (self._held.find(stop) for stop in self._stops) if at >= 0]
+        found = [(at + len(stop), at) for stop in self._stops if (at := self._held.find(stop)) >= 0]
         if found:
             self.stopped = True
-            return self._take(min(found))
+            return self._take(min(found)[1])
         return self._take(len(self._held) - self._suspicious())
 
     def finish(self) -> str:
