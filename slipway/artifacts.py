@@ -7,13 +7,14 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from mypy_boto3_s3.client import S3Client
+from typing import TYPE_CHECKING, Any
 
 from release.domain.identity import drop_seal
 from release.domain.keys import MANIFEST, Drop
 from slipway.errors import ArtifactFolderError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 _READ_BYTES = 4 * 1024 * 1024
 _LONGEST_PATH = 255
@@ -128,7 +129,7 @@ def manifest_of(directory: Path, files: list[ArtifactFile], config: dict[str, An
     return manifest | {"files": [file.entry() for file in files]}
 
 
-def upload(s3: S3Client, bucket: str, drop: Drop, files: list[ArtifactFile], on_progress: OnProgress) -> None:
+def upload(s3: "S3Client", bucket: str, drop: Drop, files: list[ArtifactFile], on_progress: OnProgress) -> None:
     """Send the files; S3 checks each whole file against the CRC-32 that was read here."""
     total, done = sum(file.size_bytes for file in files), 0
     for file in files:
@@ -150,7 +151,7 @@ def upload(s3: S3Client, bucket: str, drop: Drop, files: list[ArtifactFile], on_
         on_progress(Progress(file.path, done, total))
 
 
-def seal(s3: S3Client, bucket: str, drop: Drop, manifest: dict[str, Any]) -> SealedDrop:
+def seal(s3: "S3Client", bucket: str, drop: Drop, manifest: dict[str, Any]) -> SealedDrop:
     """Write the manifest: the object that says that all others are there."""
     answer = s3.put_object(
         Bucket=bucket,

@@ -5,10 +5,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore import exceptions as boto
-from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
 from urllib3.exceptions import HTTPError
 
 from slipway.aws_errors import CONNECTION_ERRORS, error_code, error_message, in_our_words
@@ -21,6 +20,9 @@ from slipway.errors import (
     SlipwayError,
     StreamBrokenError,
 )
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
 
 _BUSY_STATUS = frozenset({429, 503})
 _AWS_BUSY = frozenset(
@@ -125,7 +127,7 @@ class ChatStream:
         self._hang_up()
 
 
-def open_chat(runtime: SageMakerRuntimeClient, endpoint_name: str, body: dict[str, Any]) -> ChatStream:
+def open_chat(runtime: "SageMakerRuntimeClient", endpoint_name: str, body: dict[str, Any]) -> ChatStream:
     """Ask; returns when the server has accepted the question.
 
     Raises:

@@ -7,16 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from mypy_boto3_dynamodb.client import DynamoDBClient
-from mypy_boto3_s3.client import S3Client
-from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
-from mypy_boto3_stepfunctions.client import SFNClient
 
 from release.domain.identity import seal_digest
 from release.domain.keys import MANIFEST, NotADrop, sealed_drop
@@ -35,6 +31,12 @@ from slipway.errors import (
     UsageError,
 )
 from slipway.records import EndpointState, PhaseChange, Release, Rollout
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
+    from mypy_boto3_stepfunctions.client import SFNClient
 
 _POLL_S = 0.5
 # An answer may begin late behind a full queue; the server itself gives up on a stream after 8 minutes.
@@ -81,22 +83,22 @@ class Slipway:
         self._building = threading.Lock()  # a session may build only one client at a time
 
     @cached_property
-    def _s3(self) -> S3Client:
+    def _s3(self) -> "S3Client":
         with self._building, translated():
             return self._session.client("s3")
 
     @cached_property
-    def _dynamodb(self) -> DynamoDBClient:
+    def _dynamodb(self) -> "DynamoDBClient":
         with self._building, translated():
             return self._session.client("dynamodb")
 
     @cached_property
-    def _machines(self) -> SFNClient:
+    def _machines(self) -> "SFNClient":
         with self._building, translated():
             return self._session.client("stepfunctions")
 
     @cached_property
-    def _runtime(self) -> SageMakerRuntimeClient:
+    def _runtime(self) -> "SageMakerRuntimeClient":
         with self._building, translated():
             return self._session.client("sagemaker-runtime", config=_RUNTIME)
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -21,7 +21,7 @@ _LONGEST_WAIT_S = 2.0
 class Client(Protocol):
     """What the page needs of `slipway.client.Slipway`."""
 
-    def chat(self, endpoint: str, messages: Sequence[Message], options: ChatOptions) -> ChatStream: ...
+    def chat(self, endpoint: str, messages: Sequence[Message], options: ChatOptions, /) -> ChatStream: ...
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class _Listener:
 
 async def ask(
     client: Client, endpoint: str, messages: Sequence[Message], options: ChatOptions, threads: Executor
-) -> AsyncIterator[Answer]:
+) -> AsyncGenerator[Answer, None]:
     """The answer as it grows, at most one update per UPDATE_INTERVAL_S; the last one has numbers or a problem.
 
     Closing or cancelling the generator hangs up on the model, which frees its slot.

@@ -1,0 +1,174 @@
+"""The page in a real browser."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect, sync_playwright
+from playwright.sync_api import Page as Tab
+
+from tests.integration.ui.conftest import Page
+from tests.integration.ui.fake_runtime import Script
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage"
+)
+QUESTION = "What is the capital of France?"
+ANSWER = ["The ", "capital ", "of ", "France ", "is ", "**Paris**", "."]
+ERROR = {
+    "message": "the queue holds 64 of 64 requests; ask again in 2 s",
+    "type": "overloaded_error",
+    "code": "queue_full",
+    "param": None,
+    "retryAfterSeconds": 0,
+    "release": "3f2a91c07d4e",
+    "rollout": "3f2a91c07d4e-1",
+}
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"the browser tests did not run: no Chromium at {CHROMIUM}"),
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(browser: Browser, page: Page, tmp_path: Path) -> Iterator[Tab]:
+    tab = browser.new_page(viewport={"width": 1000, "height": 760})
+    tab.goto(page.url)
+    yield tab
+    tab.screenshot(path=Path(os.environ.get("SLIPWAY_SCREENSHOTS", tmp_path)) / "page.png")
+    tab.close()
+
+
+def ask(tab: Tab, question: str = QUESTION) -> None:
+    tab.get_by_placeholder("Type a message").fill(question)
+    tab.keyboard.press("Enter")
+
+
+def answers(tab: Tab) -> Locator:
+    return tab.locator(".bot.message")
+
+
+def test_an_answer_streams_and_names_the_release_that_gave_it(tab: Tab, page: Page) -> None:
+    page.runtime.scripts = [Script(words=ANSWER * 4, pause_s=0.1)]
+
+    ask(tab)
+
+    expect(answers(tab).first).to_contain_text("The capital")
+    halfway = answers(tab).first.inner_text()
+    expect(answers(tab).first).to_contain_text("28 tokens", timeout=15_000)
+    whole = answers(tab).first.inner_text()
+    assert halfway.count("capital") < whole.count("capital") == 4, "the answer came in one piece"
+    assert re.search(r"release 3f2a91c07d4e · 28 tokens · \d+\.\d s to first token · \d+ tokens/s", whole)
+    expect(answers(tab).first.locator("strong").first).to_have_text("Paris")
+
+
+def test_stop_ends_the_answer_and_hangs_up_on_the_model(tab: Tab, page: Page) -> None:
+    page.runtime.scripts = [Script(words=["word "] * 400, pause_s=0.05)]
+    ask(tab)
+    expect(answers(tab).first).to_contain_text("word word")
+
+    tab.get_by_role("button", name="Stop").click()
+
+    assert page.runtime.hung_up.wait(5), "the model's server still writes 5 s after Stop"
+    kept = answers(tab).first.inner_text()
+    time.sleep(0.5)
+    assert answers(tab).first.inner_text() == kept
+    assert "word word" in kept
+    assert "release 3f2a91c07d4e" in kept
+
+
+def test_the_next_question_carries_the_conversation_and_no_remark_of_the_page(tab: Tab, page: Page) -> None:
+    page.runtime.scripts = [Script(words=["Paris."])]
+    ask(tab)
+    expect(answers(tab).first).to_contain_text("1 token ·")
+
+    ask(tab, "And of Italy?")
+
+    expect(answers(tab)).to_have_count(2)
+    expect(answers(tab).nth(1)).to_contain_text("1 token ·")
+    assert page.runtime.requests[-1]["messages"] == [
+        {"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": "Paris."},
+        {"role": "user", "content": "And of Italy?"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        pytest.param(Script(ending="unknown"), "does not exist yet", id="no endpoint yet"),
+        pytest.param(Script(ending="refused", status=503, body={"error": ERROR}), "The queue holds 64", id="full"),
+        pytest.param(Script(ending="refused", status=500), "answered 500 without a reason", id="no reason given"),
+    ],
+)
+def test_what_went_wrong_is_said_in_one_sentence(tab: Tab, page: Page, script: Script, sentence: str) -> None:
+    page.runtime.scripts = [script]
+
+    ask(tab)
+
+    expect(answers(tab).first).to_contain_text(sentence, timeout=15_000)
+
+
+@pytest.mark.parametrize(
+    ("ending", "sentence"),
+    [
+        pytest.param("cut", "without its end mark", id="the instance went away"),
+        pytest.param("error", "broke off", id="SageMaker says that the stream broke"),
+        pytest.param("event", "The queue holds 64", id="the server says why"),
+    ],
+)
+def test_a_broken_answer_keeps_what_came_before(tab: Tab, page: Page, ending: str, sentence: str) -> None:
+    page.runtime.scripts = [Script(words=["Paris ", "is "], ending=ending, body={"error": ERROR})]
+
+    ask(tab)
+
+    expect(answers(tab).first).to_contain_text(sentence)
+    expect(answers(tab).first).to_contain_text("Paris is")
+    assert len(page.runtime.requests) == 1, "a word that was shown must not be asked for again"
+
+
+def test_a_break_before_the_first_word_is_not_seen(tab: Tab, page: Page) -> None:
+    page.runtime.scripts = [Script(ending="cut"), Script(words=ANSWER)]
+
+    ask(tab)
+
+    expect(answers(tab).first).to_contain_text("7 tokens")
+    expect(answers(tab).first).not_to_contain_text("end mark")
+
+
+def test_what_the_model_says_is_never_run(tab: Tab, page: Page) -> None:
+    hostile = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    page.runtime.scripts = [Script(words=[hostile, " done"])]
+
+    ask(tab)
+
+    expect(answers(tab).first).to_contain_text("2 tokens")
+    assert tab.title() == "Slipway chat"
+
+
+def test_the_page_asks_no_other_host(browser: Browser, page: Page) -> None:
+    tab = browser.new_page()
+    asked: list[Any] = []
+    tab.on("request", lambda request: asked.append(request.url))
+
+    tab.goto(page.url)
+    expect(tab.get_by_placeholder("Type a message")).to_be_visible()
+
+    assert asked
+    assert [url for url in asked if not url.startswith((page.url, "data:", "blob:"))] == []
+    tab.close()
