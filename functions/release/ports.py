@@ -21,11 +21,12 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Proof of a lease: writes under it fail once another holder has taken a higher token."""
+    """Proof of a lease: writes under it fail once another holder has taken a higher token, and renew it otherwise."""
 
     endpoint: str
     holder: str
     token: int
+    renewed_until: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class ReleaseTable(Protocol):
         """The rollout that holds the endpoint's lease; None when it is free or run out."""
         ...
 
-    def renew_lease(self, fence: Fence, expires_at: str) -> None:
+    def renew_lease(self, fence: Fence) -> None:
         """Raises LeaseLostError."""
         ...
 
@@ -184,7 +185,7 @@ class ArtifactStore(Protocol):
         """The regular files of a gzipped tarball, in its order, read once from front to back.
 
         Raises:
-            ArtifactRejectedError: it is not a gzipped tarball, holds links or devices, escapes its folder, or is too large.
+            ArtifactRejectedError: no gzipped tarball, or one with links, devices, paths out of it, or too many bytes.
         """
         ...
 

@@ -16,6 +16,10 @@ class Receipt(Contract):
     rollout_id: RolloutId | None = None
     reason: str
 
+    def wire(self) -> dict[str, Any]:
+        """A null says that nothing was started; a field left out would say nothing."""
+        return self.model_dump(mode="json", by_alias=True)
+
 
 class ImageReceipt(Contract):
     rollout_ids: tuple[RolloutId, ...]

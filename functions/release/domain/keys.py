@@ -58,21 +58,32 @@ def published_prefix(artifact: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a rollout's files come from: `s3://<bucket>/<prefix>/`, or `s3://<bucket>/…/model.tar.gz`."""
+    """Where a rollout's files come from: a prefix or a `model.tar.gz` in the artifact bucket.
 
-    bucket: str
+    Written `s3://<bucket>/<key>` for a drop, and as the bare prefix `published/<artifact id>/` without a bucket.
+    """
+
     key: str
+    bucket: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Source":
         """Raises ValueError for what `str()` of a Source cannot have written."""
-        bucket, slash, key = text.removeprefix("s3://").partition("/")
-        if not text.startswith("s3://") or not bucket or not slash or not key.endswith(("/", f"/{TARBALL}")):
-            raise ValueError(f"{text!r} is no source; expected s3://<bucket>/<prefix>/ or s3://<bucket>/…/{TARBALL}")
-        return cls(bucket, key)
+        bucket, key = "", text
+        if text.startswith("s3://"):
+            bucket, _, key = text.removeprefix("s3://").partition("/")
+        if not key.endswith(("/", f"/{TARBALL}")):
+            raise ValueError(
+                f"{text!r} is no source; expected s3://<bucket>/<prefix>/, …/{TARBALL} or a published prefix"
+            )
+        return cls(key, bucket)
+
+    @classmethod
+    def published(cls, artifact: str) -> "Source":
+        return cls(published_prefix(artifact))
 
     def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.key}"
+        return f"s3://{self.bucket}/{self.key}" if self.bucket else self.key
 
     @property
     def is_tarball(self) -> bool:

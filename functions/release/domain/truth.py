@@ -27,7 +27,7 @@ class EndpointState:
     Args:
         status: SageMaker's EndpointStatus.
         config_name: the endpoint config that counts as current.
-        pending: a deployment is under way.
+        pending_config: the endpoint config that a deployment under way leads to; empty if none is.
         baking: green serves and blue still stands, by the variant's status.
         fleet_size: instances that serve now.
         image: resolved image of the variant, repository URI and digest; empty if not told.
@@ -36,7 +36,7 @@ class EndpointState:
 
     status: str
     config_name: str
-    pending: bool
+    pending_config: str
     baking: bool
     fleet_size: int
     image: str
@@ -65,15 +65,14 @@ class ProbeAnswer:
 
 
 IN_SERVICE = "InService"
-FAILED = "Failed"
 CREATING = "Creating"
-UPDATE_ROLLBACK_FAILED = "UpdateRollbackFailed"
-_MOVING = frozenset({CREATING, "Updating", "SystemUpdating", "RollingBack"})
+DELETING = "Deleting"
+_MOVING = frozenset({CREATING, DELETING, "Updating", "SystemUpdating", "RollingBack"})
 
 
 def is_moving(state: EndpointState) -> bool:
     """SageMaker is at work on it and takes no other change."""
-    return state.status in _MOVING or state.pending
+    return state.status in _MOVING or bool(state.pending_config)
 
 
 def look(state: EndpointState | None, config_name: str) -> Look:

@@ -1,0 +1,20 @@
+"""Step "Acquire lease": become the one rollout that may change the endpoint."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from release.contracts.steps import RolloutStep
+from release.wiring import leasing
+
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    step = RolloutStep.parse(event)
+    logger.append_keys(endpoint=step.endpoint, rollout_id=step.rollout_id)
+    answer = leasing().acquire(step).wire()
+    logger.info("lease acquired", **answer)
+    return answer

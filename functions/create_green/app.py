@@ -1,0 +1,20 @@
+"""Step "Create green": make model, endpoint config and guard alarm."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from release.contracts.steps import LeasedStep
+from release.wiring import creating
+
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    step = LeasedStep.parse(event)
+    logger.append_keys(endpoint=step.endpoint, rollout_id=step.rollout_id)
+    answer = creating().create(step).wire()
+    logger.info("green created", **answer)
+    return answer

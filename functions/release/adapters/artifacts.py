@@ -1,0 +1,159 @@
+"""The artifact bucket on S3."""
+
+import hashlib
+import tarfile
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
+
+from release.adapters.aws import code_of, translated
+from release.errors import ArtifactIncompleteError, ArtifactRejectedError
+from release.ports import Member, StoredObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mypy_boto3_s3 import S3Client
+
+_CHUNK_BYTES = 1 << 20
+_MAX_TARBALL_BYTES = 64 * 10**9
+"""Unpacked; a g5's local disk has 250 GB and more, a tarball that claims this much is a mistake or an attack."""
+
+# S3 answers 403 for a missing object to those who may list only a part of the bucket.
+_NOT_FOUND = frozenset({"403", "404", "NoSuchKey", "NoSuchVersion", "NotFound"})
+# Of several checksums the strongest names the object. Each counts only if it covers the whole object.
+_CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumSHA1")
+
+
+class S3ArtifactStore:
+    def __init__(self, client: "S3Client", *, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    @property
+    def bucket(self) -> str:
+        return self._bucket
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        pages = self._client.get_paginator("list_objects_v2")
+        with translated(f"listing {prefix}"):
+            return {
+                found["Key"].removeprefix(prefix): found["Size"]
+                for page in pages.paginate(Bucket=self._bucket, Prefix=prefix)
+                for found in page.get("Contents", [])
+            }
+
+    def head(self, key: str) -> StoredObject | None:
+        try:
+            with translated(f"looking at {key}"):
+                reply = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+        except ClientError as error:
+            if code_of(error) in _NOT_FOUND:
+                return None
+            raise
+        full = _full_object_checksums(reply)
+        name = next((name for name in _CHECKSUMS if name in full), None)
+        etag = reply["ETag"].strip('"')
+        checksum = f"{name.removeprefix('Checksum').lower()}:{full[name]}" if name else f"etag:{etag}"
+        return StoredObject(reply["ContentLength"], checksum, full.get("ChecksumCRC32"))
+
+    def read(self, key: str, *, start: int = 0, length: int | None = None, version_id: str | None = None) -> bytes:
+        if length == 0:
+            return b""
+        options: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+        if start or length:
+            options["Range"] = f"bytes={start}-{start + length - 1 if length else ''}"
+        try:
+            with translated(f"reading {key}"):
+                return self._client.get_object(Bucket=self._bucket, Key=key, **options)["Body"].read()
+        except ClientError as error:
+            if code_of(error) in _NOT_FOUND:
+                raise ArtifactIncompleteError(f"{key} is not there yet; upload it") from error
+            raise
+
+    def sha256(self, key: str) -> str:
+        digest = hashlib.sha256()
+        with translated(f"reading {key}"):
+            for chunk in self._client.get_object(Bucket=self._bucket, Key=key)["Body"].iter_chunks(_CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def copy(self, key: str, target: str, size: int) -> None:
+        """One request up to S3's limit of 5 GB for a single copy; parts above it."""
+        source = {"Bucket": self._bucket, "Key": key}
+        with translated(f"copying {key} to {target}"):
+            if size <= _SINGLE_COPY_BYTES:
+                self._client.copy_object(Bucket=self._bucket, Key=target, CopySource=source)  # type: ignore[arg-type]
+            else:
+                self._client.copy(source, self._bucket, target, Config=_PARTS)  # type: ignore[arg-type]
+
+    def write(self, key: str, body: bytes) -> None:
+        with translated(f"writing {key}"):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
+
+    def write_stream(self, key: str, body: IO[bytes], size: int) -> str:
+        counted = _Hashed(body)
+        with translated(f"writing {key}"):
+            self._client.upload_fileobj(cast("IO[bytes]", counted), self._bucket, key, Config=_IN_ORDER)
+        if counted.size != size:
+            raise ArtifactRejectedError(f"{key} ended after {counted.size} of {size} bytes; upload the tarball again")
+        return counted.digest.hexdigest()
+
+    def members(self, key: str) -> "Iterator[Member]":
+        with translated(f"reading {key}"):
+            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+        try:
+            with tarfile.open(fileobj=body, mode="r|gz") as tarball:
+                yield from _regular_members(tarball, key)
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise ArtifactRejectedError(
+                f"{key} is not a readable gzipped tarball ({error}); upload it again"
+            ) from error
+
+
+_SINGLE_COPY_BYTES = 5 * 10**9
+_PARTS = TransferConfig(multipart_threshold=_SINGLE_COPY_BYTES, multipart_chunksize=512 * 2**20, max_concurrency=8)
+_IN_ORDER = TransferConfig(multipart_chunksize=32 * 2**20, use_threads=False)
+
+
+def _full_object_checksums(reply: "Mapping[str, Any]") -> "dict[str, str]":
+    """A multipart checksum that is made of the parts' checksums ends in `-<parts>` and says little about the bytes."""
+    if reply.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+        return {}
+    return {name: reply[name] for name in _CHECKSUMS if name in reply and "-" not in reply[name]}
+
+
+def _regular_members(tarball: tarfile.TarFile, key: str) -> "Iterator[Member]":
+    unpacked = 0
+    for entry in tarball:
+        if entry.isdir():
+            continue
+        path = entry.name.removeprefix("./")
+        if not entry.isfile():
+            raise ArtifactRejectedError(f"{path} in {key} is a link or a device; pack regular files only")
+        if path.startswith("/") or ".." in path.split("/"):
+            raise ArtifactRejectedError(f"{path} in {key} points out of the tarball; pack with relative paths")
+        unpacked += entry.size
+        if unpacked > _MAX_TARBALL_BYTES:
+            raise ArtifactRejectedError(
+                f"{key} unpacks to more than {_MAX_TARBALL_BYTES} bytes; upload the files instead"
+            )
+        body = tarball.extractfile(entry)
+        if body is not None:  # never None for a regular file
+            yield Member(path, entry.size, body)
+
+
+class _Hashed:
+    """A stream that remembers the digest and the size of what was read; not seekable, so it is read once, in order."""
+
+    def __init__(self, body: IO[bytes]) -> None:
+        self._body = body
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._body.read(size)
+        self.digest.update(chunk)
+        self.size += len(chunk)
+        return chunk

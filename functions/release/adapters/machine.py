@@ -1,0 +1,30 @@
+"""Starting the release machine on Step Functions."""
+
+import json
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from release.adapters.aws import code_of, translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+class StepFunctionsMachine:
+    def __init__(self, client: "SFNClient", *, machine_arn: str) -> None:
+        self._client = client
+        self._arn = machine_arn
+
+    def start(self, endpoint: str, rollout_id: str) -> str:
+        try:
+            with translated(f"starting rollout {rollout_id}"):
+                return self._client.start_execution(
+                    stateMachineArn=self._arn,
+                    name=rollout_id,
+                    input=json.dumps({"endpoint": endpoint, "rolloutId": rollout_id}),
+                )["executionArn"]
+        except ClientError as error:
+            if code_of(error) != "ExecutionAlreadyExists":
+                raise
+        return f"{self._arn.replace(':stateMachine:', ':execution:')}:{rollout_id}"

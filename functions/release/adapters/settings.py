@@ -1,0 +1,29 @@
+"""The endpoints' settings in SSM parameters."""
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from release.adapters.aws import code_of, translated
+from release.contracts.config import PartialConfig
+from release.domain.names import Names
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+
+class SsmSettings:
+    def __init__(self, client: "SSMClient", *, stack: str) -> None:
+        self._client = client
+        self._stack = stack
+
+    def of(self, endpoint: str) -> PartialConfig:
+        name = Names(self._stack, endpoint).settings_parameter
+        try:
+            with translated(f"reading the settings {name}"):
+                value = self._client.get_parameter(Name=name)["Parameter"].get("Value", "")
+        except ClientError as error:
+            if code_of(error) == "ParameterNotFound":
+                return PartialConfig()
+            raise
+        return PartialConfig.parse_text(value)

@@ -1,0 +1,64 @@
+"""How a rollout that did not succeed has ended, judged by where the endpoint stands and not by the error alone."""
+
+from dataclasses import dataclass
+
+from release.domain.phases import Phase, may_follow
+from release.domain.truth import IN_SERVICE, EndpointState, is_moving
+
+_ARTIFACTS_FAULT = frozenset({"ArtifactRejectedError", "ArtifactIncompleteError"})
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """The endpoint after the failure, seen under the rollout's lease.
+
+    Args:
+        state: None if there is no endpoint, or none any more.
+        first_release: nothing served before this rollout.
+    """
+
+    config_name: str
+    first_release: bool
+    state: EndpointState | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """`remark` completes the error's sentence: what serves now and, if a person is needed, what to do."""
+
+    phase: Phase
+    remark: str
+
+
+def has_begun(state: EndpointState | None, config_name: str) -> bool:
+    """Whether SageMaker has taken the config up, so that traffic may have moved."""
+    return state is not None and config_name in {state.config_name, state.pending_config}
+
+
+def must_be_deleted(aftermath: Aftermath) -> bool:
+    """A first release that failed leaves an endpoint that nobody may be sent to."""
+    state = aftermath.state
+    ours = state is not None and state.config_name == aftermath.config_name
+    return aftermath.first_release and ours and state is not None and not is_moving(state)
+
+
+def ending_before_traffic(phase: Phase, error: str) -> Ending:
+    """No traffic has moved. `error` is the name of the class that the machine caught."""
+    rejected = error in _ARTIFACTS_FAULT and may_follow(phase, Phase.REJECTED)
+    return Ending(Phase.REJECTED if rejected else Phase.FAILED, "")
+
+
+def ending_after_traffic(aftermath: Aftermath) -> Ending:
+    """Traffic may have moved: only what the endpoint runs now says how it ended."""
+    state = aftermath.state
+    if state is None:
+        if aftermath.first_release:
+            return Ending(Phase.FAILED, "there is no endpoint, as before")
+        return Ending(Phase.STUCK, "the endpoint is gone and nothing serves; start a rollout of a good release")
+    if is_moving(state):
+        return Ending(Phase.STUCK, f"the endpoint is still {state.status}; wait until it rests, then look what serves")
+    if state.status != IN_SERVICE:
+        return Ending(Phase.STUCK, f"the endpoint is {state.status}; delete it and start a rollout of a good release")
+    if state.config_name == aftermath.config_name:
+        return Ending(Phase.STUCK, "the endpoint runs this release although it was not proved; roll it back")
+    return Ending(Phase.ROLLED_BACK, f"the endpoint serves {state.config_name}")

@@ -1,0 +1,95 @@
+"""How the rollout will shift traffic, from what serves now."""
+
+from dataclasses import dataclass
+
+from release.contracts.steps import LeaseTaken, Planned, RolloutStep
+from release.contracts.table import PlanItem, ReleaseItem, RolloutItem
+from release.domain.names import Names
+from release.domain.phases import Phase, may_follow
+from release.domain.plan import Plan, plan_rollout
+from release.domain.truth import DELETING, EndpointState, Progress, look
+from release.errors import LeaseHeldError, RolloutFailedError
+from release.flows.records import LEASE_S, enter, entry, release_of, rollout_of
+from release.flows.stamps import stamp, stamp_after
+from release.ports import Clock, Images, ReleaseTable, Serving
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    table: ReleaseTable
+    serving: Serving
+    images: Images
+    stack: str
+    now: Clock
+
+    def plan(self, step: RolloutStep) -> Planned:
+        """Record the plan.
+
+        Raises:
+            RolloutFailedError: the release's image is no longer in the registry.
+        """
+        rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
+        release = release_of(self.table, rollout)
+        if not self.images.exists(release.image):
+            raise RolloutFailedError(f"image {release.image} is not in the registry any more; push it again")
+        state = self.serving.describe(Names(self.stack, step.endpoint).sagemaker_endpoint)
+        plan = plan_for(release, state)
+        enter(self.table, rollout, entry(Phase.PLANNED, plan.reason, self.now(), plan_item(plan)))
+        return Planned(
+            strategy=plan.strategy,
+            fleet_size=plan.fleet_size,
+            bake_seconds=plan.bake_s,
+            already_live=self._already_live(rollout, state),
+        )
+
+    def _already_live(self, rollout: RolloutItem, state: EndpointState | None) -> bool:
+        """The release serves and nobody is about to change that; another rollout under way could."""
+        serving = self.table.endpoint(rollout.endpoint)
+        if serving is None or serving.live_rollout_id is None or serving.live_release_id != rollout.release_id:
+            return False
+        config_name = Names(self.stack, rollout.endpoint).of_rollout(serving.live_rollout_id)
+        arrived = look(state, config_name).progress is Progress.ARRIVED
+        return arrived and self.table.lease_holder(rollout.endpoint, stamp(self.now())) is None
+
+
+@dataclass(frozen=True, slots=True)
+class Leasing:
+    table: ReleaseTable
+    now: Clock
+
+    def acquire(self, step: RolloutStep) -> LeaseTaken:
+        """Take the endpoint's lease; the token is the same for a second attempt.
+
+        Raises:
+            LeaseHeldError: another rollout holds it.
+        """
+        rollout, now = rollout_of(self.table, step.endpoint, step.rollout_id), self.now()
+        try:
+            token = self.table.take_lease(rollout, now=stamp(now), expires_at=stamp_after(now, LEASE_S))
+        except LeaseHeldError as held:
+            if may_follow(rollout.phase, Phase.WAITING):
+                self.table.enter(rollout, entry(Phase.WAITING, str(held), now))
+            raise
+        return LeaseTaken(lease_token=token)
+
+
+def plan_for(release: ReleaseItem, state: EndpointState | None) -> Plan:
+    """The plan for the endpoint as it is now; one that is being deleted is as good as gone."""
+    config = release.config
+    return plan_rollout(
+        config.strategy,
+        fleet_size=state.fleet_size if state and state.status != DELETING else 0,
+        step_percent=config.step_percent,
+        step_wait_s=config.step_wait_seconds,
+        bake_s=config.bake_seconds,
+    )
+
+
+def plan_item(plan: Plan) -> PlanItem:
+    return PlanItem(
+        strategy=plan.strategy,
+        fleet_size=plan.fleet_size,
+        step_percent=plan.step_percent,
+        step_wait_seconds=plan.step_wait_s,
+        bake_seconds=plan.bake_s,
+    )

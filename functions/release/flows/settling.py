@@ -1,0 +1,119 @@
+"""The end of every rollout: the endpoint safe, the record terminal, people told, the lease given back."""
+
+import json
+from dataclasses import dataclass
+
+from release.contracts.machines import Notification
+from release.contracts.steps import Settled, Settlement
+from release.contracts.table import RolloutItem
+from release.domain.names import Names
+from release.domain.outcome import (
+    Aftermath,
+    Ending,
+    ending_after_traffic,
+    ending_before_traffic,
+    has_begun,
+    must_be_deleted,
+)
+from release.domain.phases import Phase, has_ended
+from release.domain.plan import Strategy
+from release.errors import LeaseLostError
+from release.flows.records import LEASE_S, entry, release_of, rollout_of
+from release.flows.stamps import stamp_after
+from release.ports import Clock, Fence, Notices, ReleaseTable, Serving
+
+_TRAFFIC_MOVES = frozenset({Phase.SHIFTING, Phase.BAKING})
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    table: ReleaseTable
+    serving: Serving
+    notices: Notices
+    stack: str
+    now: Clock
+
+    def settle(self, step: Settlement) -> Settled:
+        """End the rollout; a second attempt tells people again and changes nothing else.
+
+        Raises:
+            LeaseLostError: the outcome is live, but another rollout holds the lease.
+        """
+        rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
+        if not has_ended(rollout.phase):
+            if step.outcome == "live":
+                self._end_live(rollout)
+            else:
+                self._end_failed(rollout, step.error, sentence_of(step.cause) or step.error)
+            rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
+        self.notices.tell(self._notification(rollout))
+        return Settled(phase=rollout.phase, reason=rollout.reason)
+
+    def _end_live(self, rollout: RolloutItem) -> None:
+        fence = self._fence(rollout)
+        if fence:
+            name = Names(self.stack, rollout.endpoint).sagemaker_endpoint
+            reason = f"endpoint {name} serves release {rollout.release_id}"
+            release = release_of(self.table, rollout)
+            self.table.end(rollout, entry(Phase.LIVE, reason, self.now()), fence, live=release)
+            return
+        serving = self.table.endpoint(rollout.endpoint)
+        if serving is None or serving.live_release_id != rollout.release_id:
+            raise LeaseLostError(f"rollout {rollout.rollout_id} never held the lease, so it cannot have gone live")
+        reason = f"release {rollout.release_id} is live already, by rollout {serving.live_rollout_id}"
+        self.table.end(rollout, entry(Phase.SKIPPED, reason, self.now()))
+
+    def _end_failed(self, rollout: RolloutItem, error: str, reason: str) -> None:
+        fence = self._fence(rollout)
+        try:
+            if fence:
+                self.table.renew_lease(fence)
+            ending = self._make_safe(rollout) if fence else None
+        except LeaseLostError:
+            # The endpoint is another rollout's business now; only this one's record is still to be closed.
+            fence, ending = None, None
+        ending = ending or ending_before_traffic(rollout.phase, error)
+        whole = f"{reason}; {ending.remark}" if ending.remark else reason
+        self.table.end(rollout, entry(ending.phase, whole, self.now()), fence)
+
+    def _make_safe(self, rollout: RolloutItem) -> Ending | None:
+        """Undo what a failed first release left; None if no traffic has moved."""
+        names = Names(self.stack, rollout.endpoint)
+        config_name = names.of_rollout(rollout.rollout_id)
+        state = self.serving.describe(names.sagemaker_endpoint)
+        if rollout.phase not in _TRAFFIC_MOVES and not has_begun(state, config_name):
+            return None
+        first = rollout.plan is not None and rollout.plan.strategy is Strategy.FIRST_RELEASE
+        aftermath = Aftermath(config_name, first, state)
+        if must_be_deleted(aftermath):
+            self.serving.delete_endpoint(names.sagemaker_endpoint)
+            return Ending(Phase.FAILED, f"endpoint {names.sagemaker_endpoint}, made for it, was deleted")
+        return ending_after_traffic(aftermath)
+
+    def _fence(self, rollout: RolloutItem) -> Fence | None:
+        if rollout.lease_token is None:
+            return None
+        return Fence(rollout.endpoint, rollout.rollout_id, rollout.lease_token, stamp_after(self.now(), LEASE_S))
+
+    def _notification(self, rollout: RolloutItem) -> Notification:
+        serving = self.table.endpoint(rollout.endpoint)
+        undoable = rollout.phase is Phase.LIVE and serving is not None and serving.last_good_release_id is not None
+        return Notification(
+            endpoint=rollout.endpoint,
+            release_id=rollout.release_id,
+            rollout_id=rollout.rollout_id,
+            phase=rollout.phase,
+            reason=rollout.reason,
+            undo=f"slipway rollback {rollout.endpoint}" if undoable else "",
+            at=rollout.updated_at,
+        )
+
+
+def sentence_of(cause: str) -> str:
+    """What a function said when it failed: Step Functions hands its error on as JSON, other causes as plain text."""
+    try:
+        payload = json.loads(cause)
+    except ValueError:
+        return cause
+    message = payload.get("errorMessage") if isinstance(payload, dict) else None
+    return message if isinstance(message, str) else cause

@@ -1,0 +1,149 @@
+"""The one place that reads the environment, builds clients and knows which adapter serves which port.
+
+Nothing is built before a handler asks for it, and everything is built once per process.
+"""
+
+import json
+import os
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from release.adapters.alarms import CloudWatchAlarms
+from release.adapters.artifacts import S3ArtifactStore
+from release.adapters.images import EcrImages
+from release.adapters.machine import StepFunctionsMachine
+from release.adapters.notices import SnsNotices
+from release.adapters.probes import RuntimeProbes
+from release.adapters.serving import SageMakerServing
+from release.adapters.settings import SsmSettings
+from release.adapters.table import DynamoReleaseTable
+from release.flows.examining import Examining
+from release.flows.going_back import Choosing, Following, Starting
+from release.flows.intake import Intake
+from release.flows.planning import Leasing, Planning
+from release.flows.publishing import Publishing
+from release.flows.registering import Registering
+from release.flows.registration import Composer, Registrar
+from release.flows.settling import Settling
+from release.flows.shifting import Creating, Shifting
+from release.flows.verifying import Verifying
+
+# The machines retry whole steps; a client's own patience only bridges a hiccup. The read time-out fits an answer of the
+# endpoint, which SageMaker ends after 60 s.
+_CLIENT = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=65)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@cache
+def _client(service: str) -> Any:
+    return boto3.client(service, config=_CLIENT)  # type: ignore[call-overload]  # the stubs want a literal
+
+
+def _stack() -> str:
+    return os.environ["STACK_NAME"]
+
+
+@cache
+def _table() -> DynamoReleaseTable:
+    return DynamoReleaseTable(_client("dynamodb"), table=os.environ["RELEASE_TABLE"])
+
+
+@cache
+def _artifacts() -> S3ArtifactStore:
+    return S3ArtifactStore(_client("s3"), bucket=os.environ["ARTIFACT_BUCKET"])
+
+
+@cache
+def _machine() -> StepFunctionsMachine:
+    return StepFunctionsMachine(_client("stepfunctions"), machine_arn=os.environ["RELEASE_MACHINE_ARN"])
+
+
+@cache
+def _serving() -> SageMakerServing:
+    # Only the step that creates models has a role to pass.
+    return SageMakerServing(_client("sagemaker"), execution_role_arn=os.environ.get("EXECUTION_ROLE_ARN", ""))
+
+
+@cache
+def _registrar() -> Registrar:
+    return Registrar(_table(), _now)
+
+
+@cache
+def _composer() -> Composer:
+    settings = SsmSettings(_client("ssm"), stack=_stack())
+    return Composer(settings, json.loads(os.environ["DEFAULT_CONFIG"]), _now)
+
+
+@cache
+def intake() -> Intake:
+    return Intake(_table(), _artifacts(), _machine(), _registrar(), _composer(), os.environ["INFERENCE_REPOSITORY_URI"])
+
+
+@cache
+def registering() -> Registering:
+    return Registering(_table(), _artifacts(), _registrar(), _composer())
+
+
+@cache
+def examining() -> Examining:
+    return Examining(_table(), _artifacts(), _now)
+
+
+@cache
+def publishing() -> Publishing:
+    return Publishing(_table(), _artifacts(), _now)
+
+
+@cache
+def planning() -> Planning:
+    return Planning(_table(), _serving(), EcrImages(_client("ecr")), _stack(), _now)
+
+
+@cache
+def leasing() -> Leasing:
+    return Leasing(_table(), _now)
+
+
+@cache
+def creating() -> Creating:
+    alarms = CloudWatchAlarms(_client("cloudwatch"))
+    return Creating(_table(), _serving(), alarms, _stack(), os.environ["ARTIFACT_BUCKET"], _now)
+
+
+@cache
+def shifting() -> Shifting:
+    return Shifting(_table(), _serving(), CloudWatchAlarms(_client("cloudwatch")), _stack(), _now)
+
+
+@cache
+def verifying() -> Verifying:
+    return Verifying(_table(), _serving(), RuntimeProbes(_client("sagemaker-runtime")), _stack(), _now)
+
+
+@cache
+def settling() -> Settling:
+    notices = SnsNotices(_client("sns"), topic_arn=os.environ["NOTIFICATION_TOPIC_ARN"])
+    return Settling(_table(), _serving(), notices, _stack(), _now)
+
+
+@cache
+def choosing() -> Choosing:
+    return Choosing(_table(), _registrar(), _now)
+
+
+@cache
+def starting() -> Starting:
+    return Starting(_table(), _machine())
+
+
+@cache
+def following() -> Following:
+    return Following(_table())

@@ -1,0 +1,20 @@
+"""Step "Shift traffic": ask SageMaker to bring green up and move the traffic."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from release.contracts.steps import LeasedStep
+from release.wiring import shifting
+
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    step = LeasedStep.parse(event)
+    logger.append_keys(endpoint=step.endpoint, rollout_id=step.rollout_id)
+    answer = shifting().shift(step).wire()
+    logger.info("traffic shifting", **answer)
+    return answer
