@@ -14,7 +14,7 @@ logger = Logger()
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     step = Settlement.parse(event)
-    logger.append_keys(endpoint=step.endpoint, rollout_id=step.rollout_id)
+    logger.append_keys(endpoint=step.endpoint, rolloutId=step.rollout_id)
     answer = settling().settle(step).wire()
     logger.info("rollout settled", **answer)
     return answer

@@ -1,9 +1,10 @@
 """What every contract has in common: camelCase on the wire, strict types, unknown fields refused."""
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
 from release.errors import InvalidInputError
@@ -31,14 +32,6 @@ class Contract(BaseModel):
         validate_by_alias=True,
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _absent_is_not_null(cls, value: Any, info: ValidationInfo) -> Any:
-        nulls = [name for name, entry in value.items() if entry is None] if isinstance(value, dict) else []
-        if info.mode == "json" and nulls:
-            raise ValueError(f"{', '.join(nulls)} must be left out rather than null")
-        return value
-
     @classmethod
     def parse(cls, payload: Any) -> Self:
         """Read what has come over a boundary.
@@ -52,9 +45,12 @@ class Contract(BaseModel):
     def parse_text(cls, text: str | bytes) -> Self:
         """Like `parse`, for JSON that is still text."""
         try:
-            return cls.model_validate_json(text, by_alias=True, by_name=False)
+            parsed = cls.model_validate_json(text, by_alias=True, by_name=False)
         except ValidationError as error:
             raise InvalidInputError(_sentence(cls.__name__, error)) from error
+        if nulls := [place for place, value in _walk("", json.loads(text)) if value is None]:
+            raise InvalidInputError(f"{cls.__name__} breaks its contract at {nulls[0]}: leave it out rather than null")
+        return parsed
 
     def wire(self) -> dict[str, Any]:
         """As JSON-ready values; absent optional fields stay absent."""
@@ -73,6 +69,17 @@ class AwsEvent(BaseModel):
             return cls.model_validate_json(json.dumps(payload))
         except ValidationError as error:
             raise InvalidInputError(_sentence(cls.__name__, error)) from error
+
+
+def _walk(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+    yield place.lstrip("."), value
+    match value:
+        case dict(entries):
+            for name, entry in entries.items():
+                yield from _walk(f"{place}.{name}", entry)
+        case list(entries):
+            for index, entry in enumerate(entries):
+                yield from _walk(f"{place}.{index}", entry)
 
 
 def _sentence(contract: str, error: ValidationError) -> str:

@@ -51,6 +51,8 @@ class Examining:
 
     def _problems(self, rollout: RolloutItem, release: ReleaseItem) -> list[str]:
         source = Source.parse(rollout.source)
+        if not source.bucket:
+            return [f"the bytes of artifact {release.artifact_id} are no longer published; drop the artifact again"]
         sealed = read_sealed(self.artifacts, source)
         if sealed.problem:
             return [sealed.problem]
