@@ -16,7 +16,7 @@ class EndpointItem(Contract):
     """What an endpoint serves."""
 
     pk: EndpointKey
-    sk: Literal["endpoint"] = "endpoint"
+    sk: Literal["endpoint"]
     endpoint: EndpointName
     live_rollout_id: RolloutId | None = None
     live_release_id: ReleaseId | None = None
@@ -78,7 +78,7 @@ class SealItem(Contract):
     """One drop or push, seen. An empty rollout id: the artifact waits for a first image."""
 
     pk: Annotated[str, StringConstraints(pattern=r"^seal#[0-9a-f]{64}$")]
-    sk: Literal["seal"] = "seal"
+    sk: Literal["seal"]
     seal: str
     endpoint: EndpointName
     rollout_id: str
@@ -89,7 +89,7 @@ class LeaseItem(Contract):
     """The fenced right to change an endpoint. A holder that is past `expires_at` counts as dead."""
 
     pk: EndpointKey
-    sk: Literal["lease"] = "lease"
+    sk: Literal["lease"]
     holder: str
     token: int = Field(ge=0)
     expires_at: Timestamp
@@ -98,7 +98,7 @@ class LeaseItem(Contract):
 class WaitingItem(Contract):
     """A drop that waits for the first image."""
 
-    pk: Literal["waiting"] = "waiting"
+    pk: Literal["waiting"]
     sk: EndpointKey
     endpoint: EndpointName
     prefix: str
@@ -109,8 +109,8 @@ class WaitingItem(Contract):
 class ImageItem(Contract):
     """The newest pushed inference image."""
 
-    pk: Literal["image"] = "image"
-    sk: Literal["newest"] = "newest"
+    pk: Literal["image"]
+    sk: Literal["newest"]
     image: Image
     tag: str
     pushed_at: Timestamp
