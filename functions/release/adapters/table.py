@@ -188,4 +188,6 @@ class DynamoReleaseTable:
 
 
 def _seal(seal: str, endpoint: str, rollout_id: str, at: str) -> SealItem:
-    return SealItem(pk=f"seal#{seal_digest(seal)}", seal=seal, endpoint=endpoint, rollout_id=rollout_id, created_at=at)
+    return SealItem(
+        pk=f"seal#{seal_digest(seal)}", sk="seal", seal=seal, endpoint=endpoint, rollout_id=rollout_id, created_at=at
+    )

@@ -53,7 +53,9 @@ class Intake:
         image = f"{self.repository_uri}@{push.image_digest}"
         # Remember first, look for waiting drops second: a drop looks for the image after it has begun to wait, so one
         # of the two always sees the other.
-        self.table.push_image(ImageItem(image=image, tag=tag, pushed_at=stamp(read_stamp(event.time))))
+        self.table.push_image(
+            ImageItem(pk="image", sk="newest", image=image, tag=tag, pushed_at=stamp(read_stamp(event.time)))
+        )
         started = [self._start_waiting(waiting) for waiting in self.table.waiting()]
         started += [
             self._start_push(endpoint, push_seal(repository, push.image_digest, tag, endpoint.endpoint), image)
@@ -72,7 +74,12 @@ class Intake:
         image = self._image_for(drop.endpoint)
         if image is None:
             waiting = WaitingItem(
-                sk=f"endpoint#{drop.endpoint}", endpoint=drop.endpoint, prefix=drop.prefix, seal=seal, created_at=at
+                pk="waiting",
+                sk=f"endpoint#{drop.endpoint}",
+                endpoint=drop.endpoint,
+                prefix=drop.prefix,
+                seal=seal,
+                created_at=at,
             )
             self.table.wait_for_image(waiting)
             image = self._image_for(drop.endpoint)
