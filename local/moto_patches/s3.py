@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from moto import settings
+from moto.iam.access_control import PermissionResult
 from moto.s3 import models, notifications, utils
 
 from local.event_delivery import EventDelivery
@@ -24,12 +25,18 @@ def install(patches: Patches, delivery: EventDelivery) -> None:
     _announce_created_objects(patches, delivery)
     _complete_multipart_once(patches)
     _configure_buckets_from_templates(patches)
+    _read_no_bucket_policy(patches)
 
 
 def _read_buckets_from_the_path(patches: Patches) -> None:
     """moto takes only `localhost` for a path-style host in every code path."""
     patches.replace(settings, "S3_IGNORE_SUBDOMAIN_BUCKETNAME", "true")
     patches.replace(utils, "S3_IGNORE_SUBDOMAIN_BUCKETNAME", "true")
+
+
+def _read_no_bucket_policy(patches: Patches) -> None:
+    """moto reads a bucket's policy without its conditions and principals, so "deny unless TLS" denies everyone."""
+    patches.replace(models.FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
 
 
 def _announce_created_objects(patches: Patches, delivery: EventDelivery) -> None:

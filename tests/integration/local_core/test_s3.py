@@ -131,6 +131,22 @@ def test_every_version_of_a_key_can_be_read(aws: Aws) -> None:
     assert bodies == [b"one", b"two"]
 
 
+def test_a_policy_that_denies_under_a_condition_denies_nobody_else(aws: Aws) -> None:
+    bucket, s3 = aws.bucket(), aws.client("s3")
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}},
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+    s3.put_object(Bucket=bucket, Key="k", Body=b"one")
+
+    assert stored(aws, bucket, "k") == b"one"
+
+
 def test_every_upload_says_once_that_it_happened_in_the_contracts_words(aws: Aws) -> None:
     bucket, s3 = aws.bucket(), aws.client("s3")
     queue_url, queue_arn = aws.queue()
