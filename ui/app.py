@@ -1,5 +1,7 @@
 """The page inside an application of our own, so that it has a health check and headers of its own."""
 
+from typing import Any
+
 import gradio as gr
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,6 +10,7 @@ from ui.conversation import Client
 from ui.page import build_page
 from ui.settings import Settings
 
+_NO_DOCS: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -31,7 +34,7 @@ class _Headers:
 
 
 def build_app(client: Client, settings: Settings) -> FastAPI:
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(**_NO_DOCS)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:
@@ -45,6 +48,7 @@ def build_app(client: Client, settings: Settings) -> FastAPI:
         path="/",
         server_name=settings.host,
         server_port=settings.port,
+        app_kwargs=dict(_NO_DOCS),
         footer_links=[],
         run_history=False,
         enable_monitoring=False,

@@ -1,6 +1,5 @@
 """The page in a real browser."""
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -46,16 +45,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def tab(browser: Browser, page: Page, tmp_path: Path) -> Iterator[Tab]:
+def tab(browser: Browser, page: Page) -> Iterator[Tab]:
     tab = browser.new_page(viewport={"width": 1000, "height": 760})
+    tab.set_default_timeout(10_000)
     tab.goto(page.url)
     yield tab
-    tab.screenshot(path=Path(os.environ.get("SLIPWAY_SCREENSHOTS", tmp_path)) / "page.png")
     tab.close()
 
 
 def ask(tab: Tab, question: str = QUESTION) -> None:
-    tab.get_by_placeholder("Type a message").fill(question)
+    tab.get_by_test_id("textbox").fill(question)
     tab.keyboard.press("Enter")
 
 
@@ -82,7 +81,7 @@ def test_stop_ends_the_answer_and_hangs_up_on_the_model(tab: Tab, page: Page) ->
     ask(tab)
     expect(answers(tab).first).to_contain_text("word word")
 
-    tab.get_by_role("button", name="Stop").click()
+    tab.get_by_test_id("stop-button").click()
 
     assert page.runtime.hung_up.wait(5), "the model's server still writes 5 s after Stop"
     kept = answers(tab).first.inner_text()
@@ -167,7 +166,7 @@ def test_the_page_asks_no_other_host(browser: Browser, page: Page) -> None:
     tab.on("request", lambda request: asked.append(request.url))
 
     tab.goto(page.url)
-    expect(tab.get_by_placeholder("Type a message")).to_be_visible()
+    expect(tab.get_by_test_id("textbox")).to_be_visible()
 
     assert asked
     assert [url for url in asked if not url.startswith((page.url, "data:", "blob:"))] == []

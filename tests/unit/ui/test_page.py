@@ -26,11 +26,11 @@ def test_a_question_that_got_no_answer_is_not_told_again() -> None:
     answered: list[dict[str, Any]] = [{"role": "user", "content": "two"}, {"role": "assistant", "content": "2"}]
 
     assert said(unanswered) == []
-    assert [message["content"] for message in said([*unanswered, *answered])] == ["two", "2"]
+    assert [message["content"] for message in said(unanswered + answered)] == ["two", "2"]
 
 
 def test_content_in_parts_is_read_as_its_text() -> None:
-    history = [
+    history: list[dict[str, Any]] = [
         {"role": "user", "content": [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]},
         {"role": "assistant", "content": "Hi!", "metadata": None},
     ]
