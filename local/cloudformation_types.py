@@ -10,7 +10,7 @@ from typing import Any
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 
-from local import cloudformation_containers, cloudformation_stacks
+from local import cloudformation_containers, cloudformation_iam, cloudformation_stacks
 from local.cloudformation_resource import Made, Properties, ResourceType, model
 from local.moto_patches.patching import Patches
 from local.world import ACCOUNT, REGION, World
@@ -213,6 +213,7 @@ EMULATED: dict[str, ResourceType] = {
         attributes="AliasArn",
     ),
     **cloudformation_containers.TYPES,
+    **cloudformation_iam.TYPES,
 }
 
 # What a stack may hold although nothing here acts on it, each with what that means.
