@@ -1,0 +1,127 @@
+"""The real machines on the embedded AWS, with functions that follow a script."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.world import World
+from tests.contract.stack.documents import MACHINES, ROOT, functions, machine
+
+TIME_SCALE = 10  # the shortest task limit, 40 s, leaves a cold start of a function 4 s
+DEADLINE_S = 60
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+_RIGHTS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+@dataclass
+class Execution:
+    """How it ended, and what each step was sent, in order."""
+
+    status: str
+    error: str
+    cause: str
+    output: Any
+    states: list[str]
+    sent: dict[str, list[dict[str, Any]]]
+
+
+@dataclass
+class Machines:
+    world: World
+    scripts: Path
+    arns: dict[str, str] = field(default_factory=dict)
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    def client(self, service: str) -> Any:
+        return self.world.client(service)
+
+    def run(self, name: str, script: dict[str, list[dict[str, Any]]] | None = None) -> Execution:
+        """Run a machine to its end; the script says, by step, what its first, second, … call answers or raises."""
+        rollout_id = f"{next(self._numbers):012x}-1"
+        folder = self.scripts / rollout_id
+        folder.mkdir()
+        (folder / "script.json").write_text(json.dumps(script or {}))
+        client = self.client("stepfunctions")
+        started = client.start_execution(
+            stateMachineArn=self.arns[name],
+            name=rollout_id,
+            input=json.dumps({"endpoint": "chat", "rolloutId": rollout_id}),
+        )
+        deadline = time.monotonic() + DEADLINE_S
+        while (found := client.describe_execution(executionArn=started["executionArn"]))["status"] == "RUNNING":
+            assert time.monotonic() < deadline, "the machine did not end"
+            time.sleep(0.05)
+        events = client.get_execution_history(executionArn=started["executionArn"], maxResults=1000)["events"]
+        return Execution(
+            found["status"],
+            found.get("error", ""),
+            found.get("cause", ""),
+            json.loads(found.get("output", "null")),
+            [each["stateEnteredEventDetails"]["name"] for each in events if "stateEnteredEventDetails" in each],
+            {
+                path.stem: [json.loads(line) for line in path.read_text().splitlines()]
+                for path in folder.glob("*.calls")
+            },
+        )
+
+
+@pytest.fixture(scope="package")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    command = [sys.executable, "-m", "local", "--port", "0", "--time-scale", str(TIME_SCALE)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(":")[2])
+        scripts = tmp_path_factory.mktemp("scripts")
+        made = Machines(World(port=port, state_dir=scripts), scripts)
+        _deploy(made)
+        yield made
+        process.terminate()
+
+
+def _deploy(machines: Machines) -> None:
+    iam = machines.client("iam")
+    role = iam.create_role(RoleName="scripted", AssumeRolePolicyDocument=json.dumps(_TRUST))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="scripted", PolicyName="all", PolicyDocument=json.dumps(_RIGHTS))
+    arns = {folder: _function(machines, folder, role) for folder in functions()}
+    for name in MACHINES:
+        text = json.dumps(machine(name))
+        for folder, arn in arns.items():
+            text = text.replace(f"${{{''.join(word.capitalize() for word in folder.split('_'))}FunctionArn}}", arn)
+        made = machines.client("stepfunctions").create_state_machine(name=name, definition=text, roleArn=role)
+        machines.arns[name] = made["stateMachineArn"]
+
+
+def _function(machines: Machines, folder: str, role: str) -> str:
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.write(Path(__file__).with_name("steps.py"), "steps.py")
+    made = machines.client("lambda").create_function(
+        FunctionName=folder,
+        Runtime="python3.11",
+        Role=role,
+        Handler="steps.handler",
+        Code={"ZipFile": code.getvalue()},
+        Timeout=30,
+        Environment={"Variables": {"STEP": folder, "SCRIPTS": str(machines.scripts)}},
+    )
+    arn: str = made["FunctionArn"]
+    return arn

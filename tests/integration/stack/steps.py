@@ -1,0 +1,45 @@
+"""Stands in for every function of the machines: answers as the execution's script says.
+
+The script comes in as the execution's `script` and travels as the rollout's id, because that is the one word that every
+step is sent. It runs as a Lambda function of its own per step; what a step is comes from the environment.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "register_rollout": {"endpoint": "chat", "releaseId": "3f2a91c07d4e", "published": False, "planOnly": False},
+    "examine_artifact": {"verdict": "passed", "reason": "it keeps every rule"},
+    "publish_artifact": {"artifactId": "6b3a", "files": 4},
+    "plan_rollout": {"strategy": "allAtOnce", "fleetSize": 1, "bakeSeconds": 5, "alreadyLive": False},
+    "acquire_lease": {"leaseToken": 7},
+    "create_green": {"endpointConfigName": "slipway-chat-3f2a91c07d4e-1"},
+    "shift_traffic": {"pollSeconds": 1},
+    "watch_endpoint": {"progress": "arrived", "reason": "InService", "pollSeconds": 1},
+    "verify_release": {"verdict": "passed", "reason": "it answers with its id"},
+    "settle_rollout": {},
+    "choose_release": {"endpoint": "chat", "releaseId": "3f2a91c07d4e"},
+    "start_rollout": {"executionArn": "arn:aws:states:us-east-1:123456789012:execution:slipway-release:x"},
+    "follow_rollout": {"phase": "live", "ended": True, "live": True, "reason": "it serves"},
+}
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    step = os.environ["STEP"]
+    script_id = event["rolloutId"] if "rolloutId" in event else event["input"]["rolloutId"]
+    folder = Path(os.environ["SCRIPTS"]) / script_id
+    turns: list[dict[str, Any]] = json.loads((folder / "script.json").read_text()).get(step, [{}])
+    calls = folder / f"{step}.calls"
+    with calls.open("a") as log:
+        log.write(json.dumps(event) + "\n")
+    turn = turns[min(len(calls.read_text().splitlines()), len(turns)) - 1]
+    if "raise" in turn:
+        raise type(turn["raise"], (Exception,), {})(turn["message"])
+    answer = ANSWERS[step] | turn
+    if step == "settle_rollout":
+        answer = {"phase": "live" if event["outcome"] == "live" else "failed", "reason": "settled"} | turn
+    if step in {"register_rollout", "choose_release"}:
+        answer["rolloutId"] = script_id
+    return answer
