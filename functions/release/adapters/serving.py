@@ -140,10 +140,15 @@ def _state(reply: "DescribeEndpointOutputTypeDef") -> EndpointState:
         config_name=reply.get("EndpointConfigName", ""),
         pending_config=pending["EndpointConfigName"] if pending else "",
         baking=_BAKING in statuses,
-        fleet_size=max((variant.get("CurrentInstanceCount", 0) for variant in variants), default=0),
+        fleet_size=max((_instances(variant) for variant in variants), default=0),
         image=images[0] if images else "",
         failure=reply.get("FailureReason", ""),
     )
+
+
+def _instances(variant: "Mapping[str, Any]") -> int:
+    """The larger of what runs and what is asked for: an instance that is being replaced still belongs to the fleet."""
+    return int(max(variant.get("CurrentInstanceCount", 0), variant.get("DesiredInstanceCount", 0)))
 
 
 def _same(what: str, wanted: "Mapping[str, Any]", found: "Mapping[str, Any]") -> None:

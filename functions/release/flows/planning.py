@@ -75,10 +75,10 @@ class Leasing:
 
 def plan_for(release: ReleaseItem, state: EndpointState | None) -> Plan:
     """The plan for the endpoint as it is now; one that is being deleted is as good as gone."""
-    config = release.config
+    config, serves = release.config, state is not None and state.status != DELETING
     return plan_rollout(
         config.strategy,
-        fleet_size=state.fleet_size if state and state.status != DELETING else 0,
+        fleet_size=max(1, state.fleet_size) if state and serves else 0,
         step_percent=config.step_percent,
         step_wait_s=config.step_wait_seconds,
         bake_s=config.bake_seconds,
