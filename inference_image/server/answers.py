@@ -65,11 +65,13 @@ class ChatAnswer:
 
 
 class TextAnswer:
+    """A comment opens its stream, because the headers leave with the first bytes and the first token may take long."""
+
     def __init__(self, invocation: Invocation) -> None:
         self._prefix = (invocation.submit.prompt or "") if invocation.return_full_text else ""
 
     def opening(self) -> list[bytes]:
-        return []
+        return [b": accepted\n\n"]
 
     def piece(self, text: str) -> bytes:
         return sse({"token": {"text": text}, "generated_text": None, "details": None})

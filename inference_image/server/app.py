@@ -5,7 +5,7 @@ import time
 import uuid
 from typing import Any
 
-from sanic import HTTPResponse, Request, Sanic, empty
+from sanic import HTTPResponse, Request, Sanic, empty, text
 from sanic import json as json_response
 from sanic.exceptions import MethodNotAllowed, NotFound, PayloadTooLarge, SanicException
 from sanic.response import BaseHTTPResponse
@@ -59,6 +59,17 @@ class _Service:
         model = {"id": name, "object": "model", "created": created, "owned_by": "slipway"}
         return json_response({"object": "list", "data": [model]})
 
+    async def metrics(self, _request: Request) -> HTTPResponse:
+        """Prometheus text; SageMaker scrapes this path of the container."""
+        ready = not isinstance(self.engine.state, Loading | Broken)
+        lines = [
+            "# TYPE slipway_requests_inside gauge",
+            f"slipway_requests_inside {self.admission.inside}",
+            "# TYPE slipway_engine_ready gauge",
+            f"slipway_engine_ready {int(ready)}",
+        ]
+        return text("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4")
+
     async def _serve(self, request: Request, *, chat_only: bool) -> HTTPResponse | None:
         invocation = parse_body(request.body, uuid.uuid4().hex, chat_only=chat_only)
         self.require_ready()
@@ -107,6 +118,7 @@ def create_app(settings: Settings, engine: Engine) -> Sanic[Any, Any]:
     app.add_route(service.invoke, "/invocations", methods=["POST"])
     app.add_route(service.chat, "/v1/chat/completions", methods=["POST"])
     app.add_route(service.models, "/v1/models", methods=["GET"])
+    app.add_route(service.metrics, "/metrics", methods=["GET"])
     app.error_handler.add(Exception, service.refuse)
     app.register_middleware(service.name_release, "response")
     app.register_listener(service.start, "after_server_start")
