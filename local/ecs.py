@@ -196,7 +196,7 @@ class EcsServices:
         environment = {"AWS_ENDPOINT_URL": self._world.url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
         if role_arn is None:
             return environment
-        credentials = self._world.role_credentials(role_arn, f"ecs-{family}")
+        credentials = self._world.role_credentials(role_arn, f"ecs-{family}", "ecs-tasks.amazonaws.com")
         return {
             **environment,
             "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],

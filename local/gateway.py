@@ -12,6 +12,8 @@ from urllib.parse import unquote
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from local.refusals import operation_name, refusal
+
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -28,12 +30,27 @@ class Gateway:
 
     def __init__(self, sagemaker: Application) -> None:
         self._sagemaker = sagemaker
-        self._moto: Application = DomainDispatcherApplication(create_backend_app)
+        self._moto: Application = DomainDispatcherApplication(_moto_application)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if is_sagemaker(environ):
             return self._sagemaker(environ, start_response)
-        return self._moto(environ, start_response)
+        return self._from_moto(environ, start_response)
+
+    def _from_moto(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        form = _form(environ)
+        asked = dict(environ)
+        said: list[Any] = []
+        try:
+            parts = self._moto(environ, lambda *answer: said.append(answer))
+        except NotImplementedError:
+            return _refuse(asked, form, start_response)
+        (status, headers, *_) = said[-1]
+        # An address that moto does not know gets its web framework's page, which no client of AWS can read.
+        if status.startswith("404") and ("text/html" in dict(headers).get("Content-Type", "")):
+            return _refuse(asked, form, start_response)
+        start_response(status, headers)
+        return parts
 
 
 def is_sagemaker(environ: Environ) -> bool:
@@ -51,6 +68,28 @@ def signed_service(environ: Environ) -> str | None:
     _, found, scope = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")
     parts = unquote(scope.split(",", 1)[0]).strip().split("/")
     return parts[3] if found and len(parts) == 5 else None  # noqa: PLR2004 - key, date, region, service, aws4_request
+
+
+def _moto_application(service: Any) -> Any:
+    if service is None:
+        raise NotImplementedError("moto has no such service")
+    return create_backend_app(service)
+
+
+def _form(environ: Environ) -> bytes:
+    """A form-encoded body, which stays readable."""
+    if not str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded"):
+        return b""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _refuse(environ: Environ, form: bytes, start_response: StartResponse) -> Iterable[bytes]:
+    service = signed_service(environ) or "unsigned requests"
+    status, headers, body = refusal(service, operation_name(service, environ, form), xml=bool(form) or service == "s3")
+    start_response(status, headers)
+    return [body]
 
 
 def bind(port: int) -> socket.socket:
@@ -128,8 +167,7 @@ class _RequestHandler(MotoRequestHandler):
             self.close_connection = True  # the client went away
         except Exception:  # a service's bug is one failed request, as AWS's InternalFailure is
             logger.exception("%s %s broke", self.command, self.path)
-            self.close_connection = True
-            answer.fail()
+            self.close_connection = not answer.fail()
         if not self._body.drain():
             self.close_connection = True
 
@@ -185,10 +223,10 @@ class _Answer:
             self._handler.wfile.write(b"0\r\n\r\n")
         self._handler.wfile.flush()
 
-    def fail(self) -> None:
-        """Say that the service broke; too late if the answer has begun, and then the connection's end says it."""
+    def fail(self) -> bool:
+        """Say that the service broke; False if the answer had begun, and then only the connection's end can say it."""
         if self._sent:
-            return
+            return False
         body = json.dumps(
             {"__type": "InternalFailure", "message": "The embedded AWS failed; its log says why."}
         ).encode()
@@ -197,6 +235,7 @@ class _Answer:
         )
         self.write(body)
         self.finish()
+        return True
 
     def _send_headers(self) -> None:
         self._sent = True

@@ -1,12 +1,15 @@
 """AWS Lambda without Docker: real child processes, one per concurrent invocation, under the function's role."""
 
+import contextlib
 import io
 import json
 import logging
 import threading
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 ASYNC_RETRY_DELAYS_S = (60.0, 120.0)
 """AWS seconds before the second and third attempt of an asynchronous invocation."""
+_THROTTLED_DELAY_S = 1.0
 _IDLE_WORKERS_PER_FUNCTION = 4
 
 
@@ -39,6 +43,10 @@ class AsyncPolicy:
     on_success_arn: str | None = None
 
 
+class TooManyInvocationsError(Exception):
+    """The function's reserved concurrency is in use."""
+
+
 class LambdaRuntime:
     """Invokes functions.
 
@@ -54,6 +62,7 @@ class LambdaRuntime:
         self._lock = threading.Lock()
         self._idle: dict[str, list[Worker]] = {}
         self._busy: set[Worker] = set()
+        self._running: Counter[str] = Counter()
         self._unpacking = threading.Lock()
         self._code_dir = world.state_dir / "functions"
         self._log_dir = world.state_dir / "logs" / "lambda"
@@ -64,26 +73,36 @@ class LambdaRuntime:
 
         Args:
             code: the zip of the function's code, unpacked once per digest.
+
+        Raises:
+            TooManyInvocationsError: as many invocations run as the function may have at once.
         """
-        worker = self._take(function) or self._start(function, code)
-        with self._lock:
-            self._busy.add(worker)
-        try:
-            return worker.invoke(payload)
-        finally:
-            self._give_back(worker)
+        with self._slot(function):
+            worker = self._take(function) or self._start(function, code)
+            with self._lock:
+                self._busy.add(worker)
+            try:
+                return worker.invoke(payload)
+            finally:
+                self._give_back(worker)
 
     def invoke_async(self, function: Function, code: bytes, payload: bytes, policy: AsyncPolicy) -> None:
         """Accept the event and return; a failed attempt is repeated, and a lost event goes where the policy says."""
         threading.Thread(
-            target=self._invoke_until_done,
+            target=self._invoke_async,
             args=(function, code, payload, policy),
             name=f"async-{function.name}",
             daemon=True,
         ).start()
 
+    def _invoke_async(self, *event: Any) -> None:
+        try:
+            self._invoke_until_done(*event)
+        except Exception:  # a thread's end: without this line a lost event would leave no word
+            logger.exception("an asynchronous event of %s was lost", event[0].name)
+
     def _invoke_until_done(self, function: Function, code: bytes, payload: bytes, policy: AsyncPolicy) -> None:
-        answer = self.invoke(function, code, payload)
+        answer = self._invoke_when_free(function, code, payload)
         attempts = 1
         for delay_s in ASYNC_RETRY_DELAYS_S[: policy.retries]:
             if not answer.failed:
@@ -92,13 +111,21 @@ class LambdaRuntime:
                 "%s failed an event, attempt %d: %s", function.name, attempts, answer.payload.decode(errors="replace")
             )
             self._world.clock.sleep(delay_s)
-            answer = self.invoke(function, code, payload)
+            answer = self._invoke_when_free(function, code, payload)
             attempts += 1
         if answer.failed:
             logger.error(
                 "%s lost an event after %d attempts: %s", function.name, attempts, payload.decode(errors="replace")
             )
         self._settle(function, payload, answer, policy, attempts)
+
+    def _invoke_when_free(self, function: Function, code: bytes, payload: bytes) -> Answer:
+        """An asynchronous event waits in Lambda's queue while the function is throttled; that is no attempt."""
+        while True:
+            try:
+                return self.invoke(function, code, payload)
+            except TooManyInvocationsError:
+                self._world.clock.sleep(_THROTTLED_DELAY_S)
 
     def _settle(self, function: Function, payload: bytes, answer: Answer, policy: AsyncPolicy, attempts: int) -> None:
         destination = policy.on_failure_arn if answer.failed else policy.on_success_arn
@@ -113,8 +140,24 @@ class LambdaRuntime:
         with self._lock:
             workers = [*self._busy, *(worker for idle in self._idle.values() for worker in idle)]
             self._idle.clear()
-        for worker in workers:
-            worker.stop()
+        with ThreadPoolExecutor(max(1, len(workers))) as pool:
+            list(pool.map(Worker.stop, workers))
+
+    @contextlib.contextmanager
+    def _slot(self, function: Function) -> Iterator[None]:
+        limit = function.reserved_concurrency
+        with self._lock:
+            running = self._running[function.name]
+            if limit is not None and running >= limit:
+                raise TooManyInvocationsError(
+                    f"Rate Exceeded: {running} of {limit} reserved invocations of {function.name} run"
+                )
+            self._running[function.name] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running[function.name] -= 1
 
     def _take(self, function: Function) -> Worker | None:
         """An idle worker of exactly this code and environment; workers of an older shape are ended."""
@@ -156,7 +199,7 @@ class LambdaRuntime:
         )
 
     def _environment(self, function: Function, stream: str) -> dict[str, str]:
-        credentials = self._world.role_credentials(function.role_arn, function.name)
+        credentials = self._world.role_credentials(function.role_arn, function.name, "lambda.amazonaws.com")
         return {
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,

@@ -1,5 +1,6 @@
 """One execution environment of a Lambda function: a child under AWS's runtime client, and the API it asks for work."""
 
+import contextlib
 import json
 import os
 import queue
@@ -35,6 +36,7 @@ class Function:
     timeout_s: float
     memory_mb: int
     log_group: str
+    reserved_concurrency: int | None
     environment: tuple[tuple[str, str], ...]
 
 
@@ -205,6 +207,10 @@ class _RuntimeRequest(BaseHTTPRequestHandler):
     wbufsize = 65536
     next_invocation: Callable[[], Invocation | None]
     answer: Callable[[Answer], None]
+
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError):  # the worker was ended while it waited for its next event
+            super().handle()
 
     def do_GET(self) -> None:
         if not self.path.endswith("/runtime/invocation/next"):

@@ -11,6 +11,7 @@ from local import cloudformation_types, gateway, moto_patches
 from local.clock import Clock
 from local.ecs import EcsServices
 from local.event_delivery import EventDelivery
+from local.iam import Iam
 from local.images import ImageStore
 from local.lambda_runtime import LambdaRuntime
 from local.moto_patches.eventbridge import rules_of
@@ -54,7 +55,9 @@ class Supervisor:
         images = ImageStore(self.world)
         self._services = EcsServices(self.world, images, settings.ui_port)
         self._services.install(self._patches)
-        self._sagemaker = SageMakerTwin(self.world, images, self._delivery.emit, lambda *_: None)
+        iam = Iam(self.world)
+        iam.install(self._patches)
+        self._sagemaker = SageMakerTwin(self.world, images, self._delivery.emit, iam.authorize)
         self._server = gateway.server_on(self._listener, gateway.Gateway(self._sagemaker.wsgi))
 
     def start(self) -> None:

@@ -57,13 +57,19 @@ class World:
                 self._clients[key] = self._new_client(service, keys, validate=validate)
             return self._clients[key]
 
-    def role_credentials(self, role_arn: str, session: str) -> dict[str, str]:
-        """What AssumeRole answers for this role.
+    def role_credentials(self, role_arn: str, session: str, service: str | None = None) -> dict[str, str]:
+        """What AssumeRole answers for a role.
 
         Args:
-            session: the session's name, at most 64 characters.
+            session: the session's name; AWS keeps 64 characters.
+            service: the service that takes it, as the role's trust policy names it, `lambda.amazonaws.com`; the
+                administrator if absent.
+
+        Raises:
+            ClientError: the role does not exist or does not trust the service.
         """
-        answer = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=session[:64])
+        identity = {"SourceIdentity": service} if service else {}
+        answer = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=session[:64], **identity)
         credentials: dict[str, str] = answer["Credentials"]
         return credentials
 

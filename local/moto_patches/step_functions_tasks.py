@@ -67,7 +67,7 @@ def _call_as_the_machines_role(patches: Patches, world: World) -> None:
         with lock:
             until, credentials = known.get(role_arn, (0.0, {}))
             if time.monotonic() > until:
-                credentials = world.role_credentials(role_arn, "states")
+                credentials = world.role_credentials(role_arn, "states", "states.amazonaws.com")
                 known[role_arn] = (time.monotonic() + _CREDENTIALS_LIFE_S, credentials)
             return credentials
 

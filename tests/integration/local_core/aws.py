@@ -6,7 +6,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import boto3
@@ -20,8 +20,14 @@ _build_client: Callable[..., Any] = boto3.client
 class Aws:
     url: str
     process_id: int
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self._new_client(service)
+        return self._clients[service]
+
+    def _new_client(self, service: str) -> Any:
         return _build_client(
             service,
             endpoint_url=self.url,
@@ -110,20 +116,21 @@ class Aws:
         return name
 
     def messages(self, queue_url: str, count: int, limit_s: float = 10.0) -> list[dict[str, Any]]:
-        """Exactly `count` messages, and no further one within half a second."""
+        """Exactly `count` messages, and no further one a little later."""
         sqs = self.client("sqs")
         found: list[dict[str, Any]] = []
         end = time.monotonic() + limit_s
         while len(found) < count and time.monotonic() < end:
             found += _received(sqs, queue_url)
-        time.sleep(0.5)
+            time.sleep(0.05)
+        time.sleep(0.3)
         found += _received(sqs, queue_url)
         assert len(found) == count, [message["Body"] for message in found]
         return found
 
 
 def _received(sqs: Any, url: str) -> list[dict[str, Any]]:
-    answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1, MessageAttributeNames=["All"])
+    answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
     messages: list[dict[str, Any]] = answer.get("Messages", [])
     for message in messages:
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.local_core.aws import Aws
 
-TIME_SCALE = 20
+TIME_SCALE = 100
 
 
 @pytest.fixture(scope="package")

@@ -138,7 +138,7 @@ def test_a_policy_that_denies_under_a_condition_denies_nobody_else(aws: Aws) -> 
         "Principal": "*",
         "Action": "s3:*",
         "Resource": f"arn:aws:s3:::{bucket}/*",
-        "Condition": {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}},
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
 
