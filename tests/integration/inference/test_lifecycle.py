@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -94,7 +95,7 @@ def test_the_death_of_the_engine_ends_every_answer_in_words_and_makes_ping_500(
             time.sleep(0.3)
             (engine,) = server.children()
             os.kill(engine, signal.SIGKILL)
-            last = None
+            last: Any = None
             with pytest.raises(httpx.RemoteProtocolError):  # a clean end would pass for a complete answer
                 for last in lines:  # noqa: B007 - the last one is looked at below
                     pass
