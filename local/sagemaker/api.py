@@ -6,7 +6,7 @@ from typing import Any
 from local.sagemaker.deployer import Deployer
 from local.sagemaker.deployment import DeploymentPolicy, EndpointStatus, read_policy
 from local.sagemaker.endpoint import Endpoint, describe
-from local.sagemaker.errors import failed_endpoint, in_progress, not_emulated, not_found, validation
+from local.sagemaker.errors import already_exists, failed_endpoint, in_progress, not_emulated, not_found, validation
 from local.sagemaker.registry import Record, Registry, Shelf, T
 from local.sagemaker.service_model import check_request
 from local.sagemaker.variants import check_config, check_model, retain, specs_of
@@ -69,6 +69,8 @@ class Api:
         self._allow_create(access_key, "CreateModel", arn, request)
         if role := request.get("ExecutionRoleArn"):
             self._authorize(access_key, "iam:PassRole", role, PASSED_TO)
+        if known := self._registry.models.find(request["ModelName"]):
+            raise already_exists("model", known.arn)
         check_model(self._world, request)
         return {"ModelArn": self._shelve(self._registry.models, request["ModelName"], request)}
 

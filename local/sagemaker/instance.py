@@ -40,6 +40,8 @@ class Limits:
     stream_s: float = 480.0
     startup_at_least_s: float = 30.0
     """A container loads its model no faster when the clock does, so its start-up limit never falls below this."""
+    drain_s: float = 60.0
+    """How long an instance that leaves may finish what it has in flight before SIGTERM."""
     kill_after_s: float = 30.0
     """From SIGTERM to SIGKILL."""
 
@@ -202,7 +204,7 @@ class Launcher:
         """Let requests in flight finish, then SIGTERM, SIGKILL 30 s later, and delete the folder."""
         instance.healthy = False
         if instance.process.poll() is None:
-            instance.wait_until_idle(self._limits.invocation_s)
+            instance.wait_until_idle(self._limits.drain_s)
         self._world.processes.stop(instance.process, self._limits.kill_after_s)
         model_data.remove(instance.folder)
 

@@ -7,11 +7,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+
 from local import gateway
 from local.clock import Clock
 from local.images import ImageError, RunSpec
@@ -29,7 +33,7 @@ MANIFEST = json.dumps(
         "layers": [],
     }
 )
-TIME_SCALE = 60.0
+TIME_SCALE = 120.0
 
 
 class OneImage:
@@ -49,13 +53,21 @@ class Aws:
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     asked: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
 
-    @property
+    @cached_property
     def sagemaker(self) -> Any:
         return self.world.client("sagemaker")
 
-    @property
+    @cached_property
     def runtime(self) -> Any:
         return self.world.client("sagemaker-runtime")
+
+    @cached_property
+    def cloudwatch(self) -> Any:
+        return self.world.client("cloudwatch")
+
+    @cached_property
+    def s3(self) -> Any:
+        return self.world.client("s3")
 
     def model(self, name: str, **environment: str) -> str:
         container = {
@@ -72,7 +84,7 @@ class Aws:
         self.sagemaker.create_model(ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container)
         return name
 
-    def config(self, name: str, *, instances: int = 1, **environment: str) -> str:
+    def config(self, name: str, instances: int = 1, **environment: str) -> str:
         """A model and an endpoint config of the same name, with one variant."""
         variant = {
             "VariantName": "AllTraffic",
@@ -83,6 +95,52 @@ class Aws:
         }
         self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
         return name
+
+    def update(self, config: str, *, wait_s: int = 0, alarm: str | None = None, **routing: Any) -> None:
+        """Update the endpoint blue/green, with a bake of `wait_s` after each shift."""
+        policy: dict[str, Any] = {
+            "BlueGreenUpdatePolicy": {
+                "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": wait_s, **routing}
+            }
+        }
+        if alarm:
+            policy["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": alarm}]}
+        self.sagemaker.update_endpoint(EndpointName="chat", EndpointConfigName=config, DeploymentConfig=policy)
+
+    def alarm(self, name: str, state: str = "OK") -> str:
+        self.cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="AWS/SageMaker",
+            MetricName="Invocation5XXErrors",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+        )
+        self.cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="the test says so")
+        return name
+
+    def baking(self) -> bool:
+        pending = self.describe().get("PendingDeploymentSummary")
+        variants = pending["ProductionVariants"] if pending else []
+        return any(status["Status"] == "Baking" for variant in variants for status in variant["VariantStatus"])
+
+    def skip(self, aws_seconds: float) -> None:
+        """Let AWS time pass at once."""
+        self.world.clock._started += aws_seconds
+
+    def impatient_with_containers(self) -> None:
+        """From now on a container has 1 real second to become healthy."""
+        launcher = self.twin._deployer._launcher
+        launcher._limits = replace(launcher._limits, startup_at_least_s=1.0)
+
+    def in_flight(self) -> int:
+        shares = self.twin._registry.endpoints.get("chat").traffic
+        return sum(i.in_flight for share in shares for v in share.fleet.variants.values() for i in v.instances)
+
+    def instances(self) -> int:
+        return len(self.world.processes._children)
 
     def endpoint(self, config: str, name: str = "chat") -> str:
         self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
@@ -96,6 +154,14 @@ class Aws:
     def settled(self, name: str = "chat", within_s: float = 20.0) -> dict[str, Any]:
         self.until(lambda: self.describe(name)["EndpointStatus"] not in {"Creating", "Updating"}, within_s)
         return self.describe(name)
+
+    def stream(self, body: str) -> list[bytes]:
+        with self.open_stream(body) as events:
+            return [event["PayloadPart"]["Bytes"] for event in events]
+
+    def open_stream(self, body: str) -> closing[Any]:
+        answer = self.runtime.invoke_endpoint_with_response_stream(EndpointName="chat", Body=body.encode())
+        return closing(answer["Body"])
 
     def invoke(self, body: str = "echo", name: str = "chat", **headers: str) -> Any:
         return self.runtime.invoke_endpoint(EndpointName=name, Body=body.encode(), **headers)
@@ -137,9 +203,9 @@ def aws(tmp_path: Path) -> Iterator[Aws]:
     def authorize(access_key: str, action: str, resource: str, context: Mapping[str, str]) -> None:
         asked.append((action, resource, context))
 
-    limits = Limits(invocation_s=1.0, stream_s=3.0, startup_at_least_s=1.5, kill_after_s=2.0)
+    limits = Limits(invocation_s=2.0, stream_s=4.0, startup_at_least_s=20.0, drain_s=5.0, kill_after_s=2.0)
     twin = SageMakerTwin(world, OneImage(), emit, authorize, limits=limits)
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)  # it calls an idle connection's end an error
     server = gateway.server_on(listener, local_host(gateway.Gateway(twin.wsgi)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -154,14 +220,13 @@ def aws(tmp_path: Path) -> Iterator[Aws]:
 
 def prepare(world: World) -> str:
     """Start from an empty account with a role, a pushed image and model data; answers the role's ARN."""
-    import requests
-
     requests.post(f"{world.url}/moto-api/reset", timeout=10)
-    world.client("s3").create_bucket(Bucket="models")
+    s3, ecr = world.client("s3"), world.client("ecr")
+    s3.create_bucket(Bucket="models")
     for key, text in {"chat/config.json": "{}", "chat/deep/weights.bin": "0123"}.items():
-        world.client("s3").put_object(Bucket="models", Key=key, Body=text.encode())
-    world.client("ecr").create_repository(repositoryName="inference")
-    world.client("ecr").put_image(repositoryName="inference", imageManifest=MANIFEST, imageTag="v1")
+        s3.put_object(Bucket="models", Key=key, Body=text.encode())
+    ecr.create_repository(repositoryName="inference")
+    ecr.put_image(repositoryName="inference", imageManifest=MANIFEST, imageTag="v1", imageDigest=manifest_digest())
     role = world.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument="{}")
     return str(role["Role"]["Arn"])
 

@@ -1,7 +1,8 @@
-"""A container of SageMaker's contract in the standard library, up in a tenth of a second: `container.py serve --host H`.
+"""A container of SageMaker's contract in the standard library, up in a tenth of a second.
 
-Environment: NAME, what it answers with; PING_STATUS; START, `exit` to leave at once; REPORT, a file that it appends the
-headers of each request to. The request's body names a behaviour: echo, fail, hang, stream, break, drip.
+Environment: NAME, what it answers with; PING_STATUS; START, `exit` to leave at once. A client that leaves in
+mid-stream is noted in the file `disconnected` of the run's folder.
+The request's body names a behaviour: echo, fail, hang, slow, stream <parts>, break <parts>, facts.
 """
 
 import json
@@ -20,16 +21,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        word = body.decode(errors="replace").split(" ")[0]
+        word, _, rest = body.decode(errors="replace").partition(" ")
         if word == "fail":
             self._answer(500, b'{"error": "the model fell over"}')
         elif word == "hang":
-            time.sleep(30)
+            time.sleep(4)
         elif word == "slow":
-            time.sleep(1)
+            time.sleep(0.4)
             self._answer(200, os.environ["NAME"].encode())
-        elif word in {"stream", "break", "drip"}:
-            self._stream(word)
+        elif word in {"stream", "break"}:
+            self._stream(word, int(rest or 3))
         elif word == "facts":
             self._answer(200, json.dumps(self._facts()).encode())
         else:
@@ -41,13 +42,13 @@ class Handler(BaseHTTPRequestHandler):
         modes = {str(path.relative_to(folder)): oct(path.stat().st_mode & 0o777) for path in folder.rglob("*")}
         return {"headers": dict(self.headers), "path": self.path, "files": files, "modes": modes, "pid": os.getpid()}
 
-    def _stream(self, word: str) -> None:
+    def _stream(self, word: str, parts: int) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.send_header("X-Amzn-SageMaker-Custom-Attributes", f"name={os.environ.get('NAME', '')}")
         self.end_headers()
-        for number in range(1000 if word == "drip" else 3):
+        for number in range(parts):
             part = f"data: {number}\n\n".encode()
             try:
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
@@ -57,8 +58,7 @@ class Handler(BaseHTTPRequestHandler):
                 raise
             time.sleep(0.02)
             if word == "break" and number == 1:
-                self.connection.close()
-                os._exit(1) if os.environ.get("BREAK") == "exit" else None
+                self.close_connection = True
                 return
         self.wfile.write(b"0\r\n\r\n")
 
