@@ -30,6 +30,7 @@ _BAD_KEYS = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+_DENIED = {"AccessDenied", "AccessDeniedException", "403"}
 
 
 def error_code(error: boto.ClientError) -> str:
@@ -54,10 +55,13 @@ def translated() -> Iterator[None]:
         boto.NoCredentialsError,
         boto.PartialCredentialsError,
         boto.ClientError,
-        S3UploadFailedError,
         *CONNECTION_ERRORS,
     ) as error:
         raise in_our_words(error) from error
+    except S3UploadFailedError as error:
+        # What S3 said lies beneath; the wrapper adds only the file's path.
+        cause = error.__context__
+        raise in_our_words(cause if isinstance(cause, Exception) else error) from error
 
 
 def in_our_words(error: Exception) -> SlipwayError:
@@ -70,7 +74,7 @@ def in_our_words(error: Exception) -> SlipwayError:
             )
         case boto.ClientError() if error_code(error) in _BAD_KEYS:
             return CredentialsError(f"AWS did not accept the credentials ({error_message(error)}); log in again")
-        case boto.ClientError() if "AccessDenied" in error_code(error):
+        case boto.ClientError() if error_code(error) in _DENIED:
             return AccessDeniedError(
                 f"these credentials may not do {error.operation_name}: {error_message(error)}; ask for that permission"
             )

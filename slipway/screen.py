@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
 from rich.progress import Progress as ProgressBar
-from rich.table import Table
 
 from slipway.artifacts import OnProgress, Progress
 from slipway.records import SERVED, PhaseChange, Release, Rollout
@@ -77,11 +76,9 @@ class Screen:
         return last
 
     def releases(self, releases: Sequence[Release], rollouts: Sequence[Rollout], live: str) -> None:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("RELEASE", "STATE", "ROLLOUTS", "CREATED", "ARTIFACT", "IMAGE"):
-            table.add_column(column, no_wrap=True)
-        for release in releases:
-            table.add_row(
+        rows = [("RELEASE", "STATE", "ROLLOUTS", "CREATED", "ARTIFACT", "IMAGE")]
+        rows += [
+            (
                 release.release_id,
                 _state(release, rollouts, live),
                 str(release.rollouts),
@@ -89,7 +86,12 @@ class Screen:
                 release.artifact_id[:12],
                 release.image.rpartition("@")[2][:19],
             )
-        self._data.print(table)
+            for release in releases
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            # Never cut, however narrow the terminal: these ids are there to be copied.
+            self.data("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _state(release: Release, rollouts: Sequence[Rollout], live: str) -> str:
