@@ -250,7 +250,8 @@ def policies_of(role_arn: str) -> list[Mapping[str, Any]]:
     role = _role(role_arn)
     if role is None:
         return []
-    attached = [policy.document for policy in role.managed_policies.values()]
+    managed = role.managed_policies.values()
+    attached = [version.document for policy in managed for version in policy.versions if version.is_default]
     return [_document(policy) for policy in [*role.policies.values(), *attached]]
 
 
