@@ -20,7 +20,7 @@ from engine.protocol import Configure, Loaded, LoadFailed  # noqa: E402 - after 
 
 
 def main() -> int:
-    os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false")
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     intake = Intake(channel)
     settings = intake.settings()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 from engine.protocol import Abort, Beat, Configure, Failed, Loaded, LoadFailed, Message, Submit, decode, encode
 from server.engine import TERMINAL, Broken, Generation, Loading, Ready, State
 from server.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _IMAGE_ROOT = Path(__file__).resolve().parents[1]
 _LINE_BYTES = 64 << 20
@@ -32,7 +35,7 @@ class EngineProcess:
         self._settings = settings
         self._state: State = Loading()
         self._open: dict[str, Generation] = {}
-        self._heard_at = time.monotonic()
+        self._started_at = self._heard_at = time.monotonic()
 
     @property
     def state(self) -> State:
@@ -62,8 +65,6 @@ class EngineProcess:
         if isinstance(self._state, Broken):
             generation.put(Failed(request.request_id, self._state.reason))
             return generation
-        if not self._open:
-            self._heard_at = time.monotonic()
         self._open[request.request_id] = generation
         self._send(request)
         return generation
@@ -74,6 +75,7 @@ class EngineProcess:
 
     async def stop(self) -> None:
         """Hang up; the engine ends by itself, or is killed after a few seconds."""
+        self._break("this instance shut down before the answer was complete; send the request again")
         self._writer.close()
         try:
             await asyncio.wait_for(self._process.wait(), _STOP_S)
@@ -106,14 +108,15 @@ class EngineProcess:
                     self._hear(event)
         code = await self._process.wait()
         if not isinstance(self._state, Broken):
-            self._break(f"the engine process ended with exit code {code}; its log has the cause")
+            self._fail(f"the engine process ended with exit code {code}; its log has the cause")
 
     def _hear(self, event: Any) -> None:
         match event:
             case Loaded():
                 self._state = Ready()
+                logger.info("model loaded after %.1f s", time.monotonic() - self._started_at)
             case LoadFailed(reason):
-                self._break(f"the model did not load: {reason}")
+                self._fail(f"the model did not load: {reason}")
             case Beat():
                 pass
             case _:
@@ -126,6 +129,10 @@ class EngineProcess:
         if isinstance(event, TERMINAL):
             del self._open[event.request_id]
         generation.put(event)
+
+    def _fail(self, reason: str) -> None:
+        logger.error("engine failed: %s", reason)
+        self._break(reason)
 
     def _break(self, reason: str) -> None:
         self._state = Broken(reason)

@@ -1,15 +1,13 @@
 """One request from its parsed body to its last byte: unary or streamed, with exactly one end."""
 
 import asyncio
-import time
-from contextlib import suppress
 from typing import Any, cast
 
 from sanic import HTTPResponse, Request
 from sanic import json as json_response
 
 from engine.protocol import Accepted, Failed, Finished, Piece, Rejected, RequestEvent
-from server.answers import answer_for, sse
+from server.answers import Answer, answer_for, sse
 from server.engine import Engine, Generation
 from server.errors import Code, ServingError
 from server.parse import Invocation
@@ -18,7 +16,7 @@ from server.settings import Settings
 # SageMaker gives up after 60 s, or 8 min for a stream; ours come first so that the caller hears why.
 UNARY_DEADLINE_S = 55.0
 STREAM_DEADLINE_S = 470.0
-_HEARTBEAT_S = 10.0
+HEARTBEAT_S = 10.0
 _FLUSH_S = 1.0
 
 
@@ -33,7 +31,7 @@ async def serve_unary(invocation: Invocation, engine: Engine, settings: Settings
                 if isinstance(event, Piece):
                     pieces.append(event.text)
     except TimeoutError as error:
-        raise _too_late(UNARY_DEADLINE_S, len(pieces)) from error
+        raise _too_late(UNARY_DEADLINE_S) from error
     finally:
         engine.abort(invocation.submit.request_id)
     return json_response(answer_for(invocation, settings).whole("".join(pieces), event))
@@ -45,30 +43,43 @@ async def serve_stream(request: Request, invocation: Invocation, engine: Engine,
     After it a failure is an error event and a broken connection, because a clean end would pass for a complete answer.
     """
     generation = engine.submit(invocation.submit)
-    deadline = time.monotonic() + STREAM_DEADLINE_S
     try:
-        _raise_if_bad(await generation.next())
+        await _accepted(generation)
         response = await request.respond(content_type="text/event-stream", headers={"Cache-Control": "no-cache"})
-        try:
-            await _stream(response, invocation, generation, settings, deadline)
-        except ServingError as error:
-            await response.send(sse(error.body(settings.release_id, settings.rollout_id)))
-            await _break_connection(request)
-        else:
+        failure = await _stream(response, answer_for(invocation, settings), generation)
+        if failure is None:
             await response.eof()
+        else:
+            await _break_off(request, response, sse(failure.body(settings.release_id, settings.rollout_id)))
     finally:
         engine.abort(invocation.submit.request_id)
 
 
-async def _stream(
-    response: Any, invocation: Invocation, generation: Generation, settings: Settings, deadline: float
-) -> None:
-    answer = answer_for(invocation, settings)
+async def _accepted(generation: Generation) -> None:
+    try:
+        async with asyncio.timeout(UNARY_DEADLINE_S):
+            _raise_if_bad(await generation.next())
+    except TimeoutError as error:
+        raise _too_late(UNARY_DEADLINE_S) from error
+
+
+async def _stream(response: Any, answer: Answer, generation: Generation) -> ServingError | None:
+    """Everything but the end; why the answer is not complete, or None. A client that does not read is late, too."""
+    try:
+        async with asyncio.timeout(STREAM_DEADLINE_S):
+            await _send_all(response, answer, generation)
+    except TimeoutError:
+        return _too_late(STREAM_DEADLINE_S)
+    except ServingError as error:
+        return error
+    return None
+
+
+async def _send_all(response: Any, answer: Answer, generation: Generation) -> None:
     for event in answer.opening():
         await response.send(event)
     pieces: list[str] = []
-    while True:
-        said = await _next_or_heartbeat(generation, deadline, len(pieces))
+    while not isinstance(said := await _next_or_none(generation), Finished):
         if said is None:
             await response.send(b": still working\n\n")
             continue
@@ -76,31 +87,32 @@ async def _stream(
         if isinstance(said, Piece):
             pieces.append(said.text)
             await response.send(answer.piece(said.text))
-        if isinstance(said, Finished):
-            for event in answer.closing("".join(pieces), said):
-                await response.send(event)
-            return
+    for event in answer.closing("".join(pieces), said):
+        await response.send(event)
 
 
-async def _next_or_heartbeat(generation: Generation, deadline: float, pieces: int) -> RequestEvent | None:
-    left_s = deadline - time.monotonic()
-    if left_s <= 0:
-        raise _too_late(STREAM_DEADLINE_S, pieces)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(min(left_s, _HEARTBEAT_S)):
+async def _next_or_none(generation: Generation) -> RequestEvent | None:
+    """None when it is time for a sign of life, because proxies close what is silent."""
+    try:
+        async with asyncio.timeout(HEARTBEAT_S):
             return await generation.next()
-    return None
+    except TimeoutError:
+        return None
 
 
-async def _break_connection(request: Request) -> None:
-    """Abort the connection once the error event is on its way; aborting at once would drop it."""
+async def _break_off(request: Request, response: Any, last_event: bytes) -> None:
+    """Abort the connection once the event is on its way; aborting at once would drop it."""
     transport: Any = request.transport
-    with suppress(TimeoutError):
+    try:
         async with asyncio.timeout(_FLUSH_S):
+            await response.send(last_event)
             await asyncio.sleep(0)
             while transport.get_write_buffer_size():  # noqa: ASYNC110 - a transport has no event for "all sent"
                 await asyncio.sleep(0.01)
-    transport.abort()
+    except TimeoutError:
+        pass  # the client does not read; it learns from the abort alone
+    finally:
+        transport.abort()
 
 
 def _raise_if_bad(event: RequestEvent) -> None:
@@ -113,9 +125,9 @@ def _raise_if_bad(event: RequestEvent) -> None:
             pass
 
 
-def _too_late(limit_s: float, pieces: int) -> ServingError:
+def _too_late(limit_s: float) -> ServingError:
     return ServingError(
         "deadline_exceeded",
-        f"no complete answer after {limit_s:.0f} s, only {pieces} pieces of text; ask for fewer tokens or for a stream",
+        f"the answer was not complete after {limit_s:g} s, the limit; ask for fewer tokens, or for a stream",
         retry_after_s=1.0,
     )
