@@ -1,5 +1,6 @@
 """The functions as they run in production, against the embedded AWS; only Step Functions is played by the test."""
 
+import hashlib
 import importlib
 import json
 import logging
@@ -22,6 +23,7 @@ from local.sagemaker import SageMakerTwin
 from local.sagemaker.instance import Limits
 from local.world import ACCOUNT, REGION, World
 from release import wiring
+from release.errors import ReleaseError
 
 CONTAINER = Path(__file__).with_name("container.py")
 EVENTS = Path(__file__).parents[3] / "events"
@@ -76,8 +78,12 @@ class Stack:
 
     def push(self, tag: str = "release-1", manifest: str = "{}") -> dict[str, Any]:
         """Push an image; returns ECR's event."""
+        text = _manifest(manifest)
         image = self.client("ecr").put_image(
-            repositoryName="slipway-inference", imageManifest=_manifest(manifest), imageTag=tag
+            repositoryName="slipway-inference",
+            imageManifest=text,
+            imageTag=tag,
+            imageDigest=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
         )["image"]
         event: dict[str, Any] = json.loads((EVENTS / "aws/ecr-image-action.example.json").read_text(encoding="utf-8"))
         event["detail"] |= {"image-digest": image["imageId"]["imageDigest"], "image-tag": tag}
@@ -88,26 +94,33 @@ class Stack:
         step: dict[str, Any] = {"endpoint": "chat", "rolloutId": rollout_id}
         registered = self.call("register_rollout", {"input": step, "executionArn": f"arn:{rollout_id}"})
         try:
-            outcome = self._steps(step, published=registered["published"])
+            self._steps(step, published=registered["published"])
         except Failed as failure:
             error, cause = failure.args
             return self.call("settle_rollout", step | {"outcome": "failed", "error": error, "cause": cause})
-        return self.call("settle_rollout", step | {"outcome": "live", "error": "", "cause": "", **outcome})
+        except ReleaseError as failure:
+            cause = json.dumps({"errorType": type(failure).__name__, "errorMessage": str(failure)})
+            failed = {"outcome": "failed", "error": type(failure).__name__, "cause": cause}
+            return self.call("settle_rollout", step | failed)
+        return self.call("settle_rollout", step | {"outcome": "live", "error": "", "cause": ""})
 
-    def _steps(self, step: dict[str, Any], *, published: bool) -> dict[str, Any]:
+    def _steps(self, step: dict[str, Any], *, published: bool) -> None:
         if not published:
             self._expect(self.call("examine_artifact", step), "verdict", "passed", "ArtifactRejectedError")
             self.call("publish_artifact", step)
         if self.call("plan_rollout", step)["alreadyLive"]:
-            return {}
+            return
         leased = step | self.call("acquire_lease", step)
         self.call("create_green", leased)
-        poll_s = self.call("shift_traffic", leased)["pollSeconds"]
-        while (watched := self.call("watch_endpoint", leased))["progress"] == "moving":
-            time.sleep(max(0.02, poll_s / TIME_SCALE))
-        self._expect(watched, "progress", "arrived", "RolloutFailedError")
+        self.call("shift_traffic", leased)
+        self._expect(self.watched(leased), "progress", "arrived", "RolloutFailedError")
         self._expect(self.call("verify_release", leased), "verdict", "passed", "RolloutFailedError")
-        return {}
+
+    def watched(self, leased: dict[str, Any]) -> dict[str, Any]:
+        """What the machine's loop of waiting and watching ends with."""
+        while (watched := self.call("watch_endpoint", leased))["progress"] == "moving":
+            time.sleep(watched["pollSeconds"] / TIME_SCALE)
+        return watched
 
     @staticmethod
     def _expect(answer: dict[str, Any], name: str, value: str, error: str) -> None:

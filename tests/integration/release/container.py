@@ -1,11 +1,10 @@
 """A container of SageMaker's contract in the standard library that says which release it is, as ours does.
 
-It fails its health check where the model's config.json carries the marker `sick`, and answers 500 where it carries `rude`.
+The marker in the model's config.json decides its health: `sick` fails the health check, `rude` answers 500.
 """
 
 import json
 import os
-import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
