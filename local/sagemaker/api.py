@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botocore import xform_name
+
 from local.sagemaker.deployer import Deployer
 from local.sagemaker.deployment import DeploymentPolicy, EndpointStatus, read_policy
 from local.sagemaker.endpoint import Endpoint, describe
@@ -20,34 +22,32 @@ Authorize = Callable[[str, str, str, Mapping[str, str]], None]
 
 
 class Api:
+    OPERATIONS = (
+        "AddTags",
+        "CreateEndpoint",
+        "CreateEndpointConfig",
+        "CreateModel",
+        "DeleteEndpoint",
+        "DeleteEndpointConfig",
+        "DeleteModel",
+        "DeleteTags",
+        "DescribeEndpoint",
+        "DescribeEndpointConfig",
+        "DescribeModel",
+        "ListEndpointConfigs",
+        "ListEndpoints",
+        "ListModels",
+        "ListTags",
+        "UpdateEndpoint",
+        "UpdateEndpointWeightsAndCapacities",
+    )
+    """Each is the method of its name in snake case. Everything else is refused by name."""
+
     def __init__(self, world: World, registry: Registry, deployer: Deployer, authorize: Authorize) -> None:
         self._world = world
         self._registry = registry
         self._deployer = deployer
         self._authorize = authorize
-        self._operations: dict[str, Callable[[str, Json], Json]] = {
-            "CreateModel": self._create_model,
-            "DescribeModel": self._describe_model,
-            "ListModels": self._list_models,
-            "DeleteModel": self._delete_model,
-            "CreateEndpointConfig": self._create_endpoint_config,
-            "DescribeEndpointConfig": self._describe_endpoint_config,
-            "ListEndpointConfigs": self._list_endpoint_configs,
-            "DeleteEndpointConfig": self._delete_endpoint_config,
-            "CreateEndpoint": self._create_endpoint,
-            "DescribeEndpoint": self._describe_endpoint,
-            "ListEndpoints": self._list_endpoints,
-            "UpdateEndpoint": self._update_endpoint,
-            "UpdateEndpointWeightsAndCapacities": self._update_weights_and_capacities,
-            "DeleteEndpoint": self._delete_endpoint,
-            "AddTags": self._add_tags,
-            "ListTags": self._list_tags,
-            "DeleteTags": self._delete_tags,
-        }
-
-    @property
-    def operations(self) -> tuple[str, ...]:
-        return tuple(self._operations)
 
     def call(self, name: str, access_key: str, request: Any) -> Json:
         """Answer one operation.
@@ -58,9 +58,10 @@ class Api:
         Raises:
             AwsError: the operation's error.
         """
-        if name not in self._operations:
+        if name not in self.OPERATIONS:
             raise not_emulated(name)
-        return self._operations[name](access_key, check_request(SERVICE, name, request))
+        deed: Callable[[str, Json], Json] = getattr(self, f"_{xform_name(name)}")
+        return deed(access_key, check_request(SERVICE, name, request))
 
     # Models
 
@@ -161,7 +162,7 @@ class Api:
         self._deployer.update(endpoint, config_name, specs, policy)
         return {"EndpointArn": endpoint.arn}
 
-    def _update_weights_and_capacities(self, access_key: str, request: Json) -> Json:
+    def _update_endpoint_weights_and_capacities(self, access_key: str, request: Json) -> Json:
         operation = "UpdateEndpointWeightsAndCapacities"
         endpoint = self._get(self._registry.endpoints, access_key, operation, request["EndpointName"])
         desired = {}

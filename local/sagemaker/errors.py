@@ -48,10 +48,6 @@ def not_emulated(what: str) -> AwsError:
     return validation(f"the embedded SageMaker does not emulate {what}")
 
 
-def access_denied(message: str) -> AwsError:
-    return AwsError("AccessDeniedException", message, 403)
-
-
 def endpoint_unknown(endpoint: str, account: str) -> AwsError:
     return AwsError("ValidationError", f"Endpoint {endpoint} of account {account} not found.")
 

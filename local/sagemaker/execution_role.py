@@ -33,7 +33,12 @@ class ExecutionRole:
             AwsError: ValidationException, the role cannot be assumed.
         """
         try:
-            answer = self._world.client("sts").assume_role(RoleArn=self.arn, RoleSessionName="SageMaker")
+            answer = self._world.client("sts").assume_role(
+                RoleArn=self.arn,
+                RoleSessionName="SageMaker",
+                # Says who assumes the role, so that its trust policy is held against SageMaker.
+                SourceIdentity="sagemaker.amazonaws.com",
+            )
         except ClientError as error:
             raise validation(
                 f"Could not assume role {self.arn}. Please ensure that the role exists and allows principal "

@@ -6,7 +6,7 @@ import http.client
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from local.sagemaker.api import Api, Authorize
@@ -36,8 +36,8 @@ class SageMakerTwin:
     Args:
         images: turns an image's name into a process; raises `ImageError` for one that it does not have.
         emit: sends an event: source, detail type, detail, resources.
-        authorize: raises unless the access key may do the action on the resource under these condition keys. An
-            `AwsError`, or any error with a `code` and a `message`, is answered as it is.
+        authorize: raises unless the access key may do the action on the resource under these condition keys; an error
+            that has a `code` is answered with it.
     """
 
     def __init__(  # noqa: PLR0913 - its surroundings, each named
@@ -51,6 +51,7 @@ class SageMakerTwin:
         behaviour: Behaviour | None = None,
     ) -> None:
         limits = limits or Limits()
+        authorize = _in_aws_words(authorize)
         registry = Registry()
         self._authorize = authorize
         self._registry = registry
@@ -107,6 +108,22 @@ class SageMakerTwin:
         # The streaming operation is allowed by the same action, says its reference.
         self._authorize(_access_key(environ), "sagemaker:InvokeEndpoint", self._registry.endpoints.arn(name), {})
         return invoke(name, lambda header: _header(environ, header), _body(environ))
+
+
+def _in_aws_words(authorize: Authorize) -> Authorize:
+    def judge(access_key: str, action: str, resource: str, context: Mapping[str, str]) -> None:
+        try:
+            authorize(access_key, action, resource, context)
+        except AwsError:
+            raise
+        except Exception as error:
+            # Another service's judgement: its errors are not ours to know by class, but they name their AWS code.
+            code = getattr(error, "code", None)
+            if not isinstance(code, str):
+                raise
+            raise AwsError(code, str(error), 403) from error
+
+    return judge
 
 
 def _error_response(error: AwsError) -> Response:

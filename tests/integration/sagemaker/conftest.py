@@ -36,6 +36,10 @@ MANIFEST = json.dumps(
 TIME_SCALE = 120.0
 
 
+class DeniedError(Exception):
+    code = "AccessDeniedException"
+
+
 class OneImage:
     def run_spec(self, image_uri: str) -> RunSpec:
         if not image_uri.startswith(f"{REPOSITORY}@sha256:"):
@@ -52,6 +56,8 @@ class Aws:
     role: str
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     asked: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
+    denied: set[str] = field(default_factory=set)
+    """Actions that nobody may do."""
 
     @cached_property
     def sagemaker(self) -> Any:
@@ -194,6 +200,7 @@ def aws(tmp_path: Path) -> Iterator[Aws]:
     world = World(port=listener.getsockname()[1], state_dir=tmp_path, clock=Clock(TIME_SCALE))
     events: list[tuple[str, dict[str, Any]]] = []
     asked: list[tuple[str, str, Mapping[str, str]]] = []
+    denied: set[str] = set()
 
     def emit(source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str]) -> None:
         assert source == "aws.sagemaker"
@@ -202,6 +209,8 @@ def aws(tmp_path: Path) -> Iterator[Aws]:
 
     def authorize(access_key: str, action: str, resource: str, context: Mapping[str, str]) -> None:
         asked.append((action, resource, context))
+        if action in denied:
+            raise DeniedError(f"{access_key} may not {action}")
 
     limits = Limits(invocation_s=2.0, stream_s=4.0, startup_at_least_s=20.0, drain_s=5.0, kill_after_s=2.0)
     twin = SageMakerTwin(world, OneImage(), emit, authorize, limits=limits)
@@ -210,7 +219,7 @@ def aws(tmp_path: Path) -> Iterator[Aws]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     role = prepare(world)
-    yield Aws(world, twin, role, events, asked)
+    yield Aws(world, twin, role, events, asked, denied)
     twin.stop()
     server.shutdown()
     server.server_close()

@@ -11,7 +11,6 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.sagemaker.errors import access_denied
 from tests.integration.sagemaker.conftest import REPOSITORY, Aws
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012"
@@ -136,18 +135,15 @@ def test_every_call_asks_for_its_own_action_on_its_own_resource(aws: Aws) -> Non
     assert passed == [{"iam:PassedToService": "sagemaker.amazonaws.com"}]
 
 
-def test_who_may_not_is_told_so_and_nothing_happens(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    def deny(access_key: str, action: str, resource: str, context: Mapping[str, str]) -> None:
-        raise access_denied(f"{access_key} is not authorized to perform: {action} on resource: {resource}")
-
+def test_who_may_not_is_told_so_and_nothing_happens(aws: Aws) -> None:
     aws.config("one")
-    monkeypatch.setattr(aws.twin._api, "_authorize", deny)
+    aws.denied.add("sagemaker:CreateEndpoint")
 
-    with pytest.raises(ClientError, match="not authorized to perform: sagemaker:CreateEndpoint") as caught:
+    with pytest.raises(ClientError, match="may not sagemaker:CreateEndpoint") as caught:
         aws.sagemaker.create_endpoint(EndpointName="chat", EndpointConfigName="one")
 
     assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
-    assert aws.twin._registry.endpoints.all() == []
+    assert aws.sagemaker.list_endpoints()["Endpoints"] == []
 
 
 def test_lists_come_in_pages_newest_first_and_filtered(aws: Aws) -> None:
