@@ -14,12 +14,13 @@ import typer
 
 from slipway.errors import ArtifactFolderError, SlipwayError
 from slipway.local_env import Ports, exports
+from slipway.records import SERVED
 
 if TYPE_CHECKING:
     from slipway.client import Slipway
     from slipway.screen import Screen
 
-_ROLLED_ELSEWHERE = 4
+_NOT_LIVE = 4
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,7 +91,7 @@ def rollback(
     with screen.step("the rollback began"):
         rollout_id = slipway.rollback(endpoint, to)
     _follow(slipway, screen, endpoint, rollout_id)
-    if left:
+    if left and left != slipway.endpoint(endpoint).live_release_id:
         screen.say(f"to undo this: slipway rollback {endpoint} --to {left}")
 
 
@@ -163,11 +164,13 @@ def _printable(text: str) -> str:
 
 
 def _follow(slipway: "Slipway", screen: "Screen", endpoint: str, rollout_id: str) -> None:
-    """Watch to the end; leave with a code of its own when the rollout does not end live."""
+    """Watch to the end; leave with a code of its own when the rollout's release does not serve then."""
     screen.data(rollout_id)
     last = screen.phases(slipway.watch(endpoint, rollout_id))
-    if last is None or last.phase not in {"live", "superseded"}:
-        raise typer.Exit(_ROLLED_ELSEWHERE)
+    served = last is not None and last.phase in SERVED
+    # A release that was live already has nothing to roll out, and its rollout ends as skipped.
+    if not served and slipway.endpoint(endpoint).live_release_id != rollout_id.rpartition("-")[0]:
+        raise typer.Exit(_NOT_LIVE)
 
 
 def main() -> None:

@@ -220,15 +220,14 @@ class Slipway:
             DropNotSeenError: no rollout after `timeout_s` seconds.
             ImageMissingError: seen, but there is no inference image to run it with.
         """
-        key = f"seal#{seal_digest(drop.seal)}"
         deadline = time.monotonic() + timeout_s
-        item: dict[str, Any] | None = None
+        rollout_id: str | None = None
         while time.monotonic() < deadline:
-            item = self._item(key, "seal")
-            if item and item["rolloutId"]:
-                return str(item["rolloutId"])
+            rollout_id = self._sealed_rollout(drop.seal)
+            if rollout_id:
+                return rollout_id
             time.sleep(_POLL_S)
-        if item:
+        if rollout_id is not None:
             raise ImageMissingError(
                 f"{drop.prefix} waits for a first inference image; push one with a tag that starts with `release-`"
             )
@@ -246,19 +245,16 @@ class Slipway:
             RollbackRefusedError: the machine ended without a rollout.
             RolloutTimeoutError: it registered none in `timeout_s` seconds.
         """
-        before = {rollout.rollout_id for rollout in self.rollouts(endpoint)}
         step_input = {"endpoint": endpoint} | ({"to": to} if to else {})
+        machine = self._output("RollbackStateMachineArn")
         with translated():
-            arn = self._machines.start_execution(
-                stateMachineArn=self._output("RollbackStateMachineArn"), input=json.dumps(step_input)
-            )["executionArn"]
+            arn = self._machines.start_execution(stateMachineArn=machine, input=json.dumps(step_input))["executionArn"]
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             with translated():
                 execution = self._machines.describe_execution(executionArn=arn)
-            for rollout in self.rollouts(endpoint):
-                if rollout.rollout_id not in before and rollout.kind == "rollback" and to in {None, rollout.release_id}:
-                    return rollout.rollout_id
+            if rollout_id := self._sealed_rollout(arn):
+                return rollout_id
             if execution["status"] != "RUNNING":
                 reason = execution.get("cause") or execution["status"]
                 raise RollbackRefusedError(f"{endpoint} was not rolled back: {reason}")
@@ -284,6 +280,11 @@ class Slipway:
         return open_chat(self._runtime, self.endpoint_name(endpoint), body)
 
     # -- the release table
+
+    def _sealed_rollout(self, seal: str) -> str | None:
+        """The rollout that a drop or an execution is bound to; empty while it waits for an image, None if not seen."""
+        item = self._item(f"seal#{seal_digest(seal)}", "seal")
+        return str(item["rolloutId"]) if item else None
 
     def _item(self, pk: str, sk: str) -> dict[str, Any] | None:
         with translated():

@@ -205,13 +205,18 @@ def rollback_machine(session: boto3.Session) -> None:
 
 
 @pytest.mark.usefixtures("rollback_machine")
-def test_a_rollback_answers_the_rollout_that_the_machine_registered(slipway: Slipway, session: boto3.Session) -> None:
+def test_a_rollback_answers_the_rollout_that_its_own_execution_registered(
+    slipway: Slipway, session: boto3.Session
+) -> None:
     put_rollout(session, 1, kind="rollback")
+    machines = session.client("stepfunctions")
 
     def register() -> None:
-        time.sleep(0.7)
-        put_rollout(session, 2, kind="drop")
-        put_rollout(session, 3, kind="rollback")
+        machine = machines.list_state_machines()["stateMachines"][0]["stateMachineArn"]
+        while not (running := machines.list_executions(stateMachineArn=machine)["executions"]):
+            time.sleep(0.05)
+        digest = hashlib.sha256(running[0]["executionArn"].encode()).hexdigest()
+        put(session, "seal", pk=f"seal#{digest}", rolloutId="3f2a91c07d4e-3")
 
     threading.Thread(target=register).start()
 
