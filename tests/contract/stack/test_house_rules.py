@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from release.flows.records import LEASE_S
 from tests.contract.stack.documents import (
     ROOT,
     TEMPLATES,
@@ -107,6 +108,10 @@ def test_an_alarm_leads_to_a_runbook_with_its_four_parts(stem: str) -> None:
 
 def test_a_runbook_belongs_to_an_alarm() -> None:
     assert {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"} == set(ALARMS)
+
+
+def test_the_runbooks_tell_how_long_a_lease_outlives_its_holder() -> None:
+    assert f"taken over after {LEASE_S // 60} minutes" in (RUNBOOKS / "README.md").read_text()
 
 
 def test_only_the_step_that_follows_the_examination_may_write_what_models_load() -> None:
