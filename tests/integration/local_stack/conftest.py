@@ -13,6 +13,20 @@ from local.moto_patches.patching import Patches
 from local.world import World
 
 
+class SkippingClock(Clock):
+    """A clock that a test may put forward."""
+
+    skipped_s = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.skipped_s
+
+
+@pytest.fixture
+def clock() -> SkippingClock:
+    return SkippingClock(60)
+
+
 @pytest.fixture
 def patches() -> Iterator[Patches]:
     patches = Patches()
@@ -21,13 +35,13 @@ def patches() -> Iterator[Patches]:
 
 
 @pytest.fixture
-def world(tmp_path: Path, patches: Patches) -> Iterator[World]:
+def world(tmp_path: Path, patches: Patches, clock: SkippingClock) -> Iterator[World]:
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     # moto keeps its state in the process, whatever server serves it.
     moto_api_backend.reset()
     _, port = server.get_host_and_port()
-    world = World(port=port, state_dir=tmp_path / "state", clock=Clock(60))
+    world = World(port=port, state_dir=tmp_path / "state", clock=clock)
     cloudformation_types.install(patches, world)
     yield world
     world.processes.stop_all()
