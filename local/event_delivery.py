@@ -48,7 +48,7 @@ class Rule(Protocol):
     role_arn: str | None
     targets: list[Target]
 
-    def matches(self, event: Event) -> bool: ...
+    def matches(self, event: Event, /) -> bool: ...
 
 
 class NotEmulatedError(Exception):

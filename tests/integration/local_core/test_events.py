@@ -1,5 +1,6 @@
 """EventBridge: every matching target gets its input, and what no target took is kept."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -154,6 +155,7 @@ def test_a_pushed_image_says_so_in_the_contracts_words(aws: Aws) -> None:
     image = ecr.put_image(repositoryName=repository, imageTag="release-1", imageManifest=manifest)["image"]
 
     event = json.loads(aws.messages(queue_url, 1)[0]["Body"])
+    assert image["imageId"]["imageDigest"] == f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
     assert event["detail-type"] == "ECR Image Action"
     assert event["detail"] == {
         "result": "SUCCESS",
