@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import cloudformation_types, gateway, moto_patches
+from local.alarms import AlarmEvaluator
 from local.clock import Clock
 from local.ecs import EcsServices
 from local.event_delivery import EventDelivery
@@ -55,6 +56,8 @@ class Supervisor:
         images = ImageStore(self.world)
         self._services = EcsServices(self.world, images, settings.ui_port)
         self._services.install(self._patches)
+        self._alarms = AlarmEvaluator(self.world, self._delivery.emit)
+        self._alarms.install(self._patches)
         iam = Iam(self.world)
         iam.install(self._patches)
         self._sagemaker = SageMakerTwin(self.world, images, self._delivery.emit, iam.authorize)
@@ -64,10 +67,12 @@ class Supervisor:
         """Serve from now on, in threads of this process."""
         threading.Thread(target=self._server.serve_forever, name="gateway", daemon=True).start()
         self._services.start()
+        self._alarms.start()
 
     def stop(self) -> None:
         """End every child process, stop serving and remove the scratch folder."""
         self._delivery.stop()
+        self._alarms.stop()
         self._services.stop()
         self._sagemaker.stop()
         self._functions.stop()
