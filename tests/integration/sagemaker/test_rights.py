@@ -1,6 +1,8 @@
 """The twin inside the whole embedded AWS: what the execution role may not do, SageMaker does not do for it."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.images import ImageStore
-from local.supervisor import Settings, Supervisor
 from local.world import World
 
 CONTAINER = Path(__file__).with_name("container.py")
@@ -19,15 +20,18 @@ PULL_IMAGE = {"Effect": "Allow", "Action": "ecr:BatchGetImage", "Resource": "*"}
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    supervisor = Supervisor(Settings(port=0))
-    supervisor.start()
-    world = supervisor.world
-    world.client("s3").create_bucket(Bucket="models")
-    world.client("s3").put_object(Bucket="models", Key="chat/config.json", Body=b"{}")
-    world.client("ecr").create_repository(repositoryName="inference")
-    yield world
-    supervisor.stop()
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    state_dir = tmp_path_factory.mktemp("state")
+    command = [sys.executable, "-m", "local", "--port", "0", "--state-dir", str(state_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(":")[2])
+        world = World(port, state_dir)
+        world.client("s3").create_bucket(Bucket="models")
+        world.client("s3").put_object(Bucket="models", Key="chat/config.json", Body=b"{}")
+        world.client("ecr").create_repository(repositoryName="inference")
+        yield world
+        process.terminate()
 
 
 @pytest.fixture(scope="module")
