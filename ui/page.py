@@ -46,7 +46,7 @@ def build_page(client: Client, settings: Settings) -> gr.Blocks:
                 gr.Slider(
                     0.0, 2.0, 0.2, step=0.1, label="Temperature", info="0: the same answer every time", render=False
                 ),
-                gr.Slider(16, 2048, 512, step=16, label="Longest answer, tokens", render=False),
+                gr.Slider(16, 2048, 256, step=16, label="Longest answer, tokens", render=False),
             ],
             additional_inputs_accordion=gr.Accordion("How to answer", open=False, render=False),
             concurrency_limit=settings.streams,

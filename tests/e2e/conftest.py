@@ -4,7 +4,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from slipway.packaging.example_model import cache_dir, prepare_example_model
+from slipway.packaging.example_model import default_cache, prepare_example_model
 from tests.e2e.running import Running
 
 
@@ -22,4 +22,4 @@ def slipway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="session")
 def example_model() -> Path:
-    return prepare_example_model(cache_dir())
+    return prepare_example_model(default_cache(), print)

@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from slipway.local_env import RunFile
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -91,7 +93,10 @@ def test_killing_it_leaves_no_process_and_the_next_run_removes_what_lies_about(t
 
         started.process.wait(10)
         assert still_running(family) == []
-        assert len([path for path in started.cache.iterdir() if path.is_dir()]) == 1
+        (scratch,) = [path for path in started.cache.iterdir() if path.is_dir()]
+        port = int(scratch.name.split("-")[1])
+        assert RunFile.read(started.cache, port) is None  # what the next run on this port does first
+        assert list(started.cache.iterdir()) == []
 
 
 def test_a_refused_model_is_one_sentence_with_the_logs_and_exit_code_1(tmp_path: Path) -> None:
