@@ -103,4 +103,5 @@ def test_a_poisoned_neighbour_reaches_nobody_and_leaves_nothing_behind() -> None
     assert isinstance(tokens[0], FloatingPointError)
     assert [first, tokens[1]] == generate(model, [9, 8, 7], 2)
     assert after == first
-    assert runner.decode([0])[0] == tokens[1]
+    # The neighbour is longer, so this row's unwritten tail is read, too, and weighs zero.
+    assert runner.decode([0, 1])[0] == tokens[1]
