@@ -83,7 +83,7 @@ class Bench:
     ("prompt", "max_tokens", "stop", "text", "end"),
     [
         pytest.param("hello", 50, [], "hello", ("stop", 6), id="the model ends it; its end token counts"),
-        pytest.param("hello", 3, [], "hel", ("length", 3), id="max_tokens ends it"),
+        pytest.param("hello", 4, [], "hell", ("length", 4), id="max_tokens ends it"),
         pytest.param("hello", 5, [], "hello", ("length", 5), id="max_tokens comes just before the end token"),
         pytest.param("hello", 6, [], "hello", ("stop", 6), id="the end token is the last one allowed"),
         pytest.param("hello", 50, ["ll"], "he", ("stop", 4), id="a stop string ends it and is not shown"),
