@@ -4,18 +4,8 @@ import pytest
 
 from release.domain.phases import ENDS, Phase, has_ended, may_follow
 
-STORY = [
-    "received",
-    "examined",
-    "planned",
-    "waiting",
-    "creating",
-    "preflight",
-    "shifting",
-    "baking",
-    "live",
-    "superseded",
-]
+STORY = list(Phase)[: list(Phase).index(Phase.SUPERSEDED) + 1]
+"""The phases in the order of the glossary."""
 
 
 def test_the_whole_story_is_legal_step_by_step() -> None:

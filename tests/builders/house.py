@@ -1,0 +1,125 @@
+"""Every flow of the release package, wired as in production, over fakes."""
+
+from dataclasses import dataclass, field
+
+from release.contracts.aws_events import EcrImageAction, ObjectCreated
+from release.contracts.steps import LeasedStep, RolloutStep, Settled, Settlement
+from release.contracts.table import RolloutItem
+from release.domain.phases import Phase
+from release.domain.truth import Verdict
+from release.flows.examining import Examining
+from release.flows.going_back import Choosing, Following, Starting
+from release.flows.intake import Intake
+from release.flows.planning import Leasing, Planning
+from release.flows.publishing import Publishing
+from release.flows.registering import Registering
+from release.flows.registration import Composer, Registrar
+from release.flows.settling import Settling
+from release.flows.shifting import Creating, Shifting
+from release.flows.verifying import Verifying
+from tests.builders.artifacts import artifact
+from tests.builders.records import CONFIG, IMAGE
+from tests.fakes.artifacts import FakeArtifacts
+from tests.fakes.aws import (
+    FakeAlarms,
+    FakeClock,
+    FakeImages,
+    FakeMachine,
+    FakeNotices,
+    FakeProbes,
+    FakeServing,
+    FakeSettings,
+)
+from tests.fakes.table import FakeTable
+
+ENDPOINT = "slipway-chat"
+DIGEST = "sha256:" + "0" * 64
+
+
+@dataclass
+class House:
+    """Every flow, wired as in production, over fakes."""
+
+    table: FakeTable = field(default_factory=FakeTable)
+    artifacts: FakeArtifacts = field(default_factory=FakeArtifacts)
+    serving: FakeServing = field(default_factory=FakeServing)
+    alarms: FakeAlarms = field(default_factory=FakeAlarms)
+    probes: FakeProbes = field(default_factory=FakeProbes)
+    machine: FakeMachine = field(default_factory=FakeMachine)
+    images: FakeImages = field(default_factory=FakeImages)
+    settings: FakeSettings = field(default_factory=FakeSettings)
+    notices: FakeNotices = field(default_factory=FakeNotices)
+    now: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        registrar, composer = Registrar(self.table, self.now), Composer(self.settings, CONFIG, self.now)
+        self.intake = Intake(self.table, self.artifacts, self.machine, registrar, composer, IMAGE.partition("@")[0])
+        self.registering = Registering(self.table, self.artifacts, registrar, composer)
+        self.examining = Examining(self.table, self.artifacts, self.now)
+        self.publishing = Publishing(self.table, self.artifacts, self.now)
+        self.planning = Planning(self.table, self.serving, self.images, "slipway", self.now)
+        self.leasing = Leasing(self.table, self.now)
+        self.creating = Creating(self.table, self.serving, self.alarms, "slipway", self.artifacts.bucket, self.now)
+        self.shifting = Shifting(self.table, self.serving, self.alarms, "slipway", self.now)
+        self.verifying = Verifying(self.table, self.serving, self.probes, "slipway", self.now)
+        self.settling = Settling(self.table, self.serving, self.notices, "slipway", self.now)
+        self.choosing = Choosing(self.table, registrar, self.now)
+        self.starting = Starting(self.table, self.machine)
+        self.following = Following(self.table)
+
+    def push(self, time: str = "2026-11-23T12:00:00Z", digest: str = DIGEST) -> tuple[str, ...]:
+        detail = {"result": "SUCCESS", "action-type": "PUSH", "repository-name": "slipway-inference"}
+        event = {"source": "aws.ecr", "detail-type": "ECR Image Action", "time": time}
+        push = {**event, "detail": {**detail, "image-digest": digest, "image-tag": "release-1"}}
+        return self.intake.receive_image(EcrImageAction.parse(push)).rollout_ids
+
+    def drop(self, version: str = "v1", manifest: str = "{}") -> str | None:
+        prefix = f"models/chat/{version}/"
+        self.artifacts.objects |= {prefix + path: body for path, body in artifact(version).items()}
+        self.artifacts.objects[prefix + "manifest.json"] = manifest.encode()
+        return self.seal(prefix + "manifest.json")
+
+    def seal(self, key: str, version_id: str = "7") -> str | None:
+        uploaded = {"key": key, "size": 2, "etag": "e", "sequencer": "1", "version-id": version_id}
+        detail = {"bucket": {"name": self.artifacts.bucket}, "object": uploaded}
+        event = {"source": "aws.s3", "detail-type": "Object Created", "time": "2026-11-23T12:00:00Z", "detail": detail}
+        return self.intake.receive_artifact(ObjectCreated.parse(event)).rollout_id
+
+    def planned(self, version: str = "v1") -> str:
+        """A rollout up to its plan."""
+        if self.table.newest_image() is None:
+            self.push()
+        rollout = self.drop(version)
+        assert rollout is not None
+        step = RolloutStep(endpoint="chat", rollout_id=rollout)
+        assert self.examining.examine(step).verdict is Verdict.PASSED
+        self.publishing.publish(step)
+        self.planning.plan(step)
+        return rollout
+
+    def created(self, version: str = "v1") -> LeasedStep:
+        """A rollout up to its green."""
+        rollout = self.planned(version)
+        token = self.leasing.acquire(RolloutStep(endpoint="chat", rollout_id=rollout)).lease_token
+        step = LeasedStep(endpoint="chat", rollout_id=rollout, lease_token=token)
+        self.creating.create(step)
+        return step
+
+    def live(self, version: str = "v1") -> LeasedStep:
+        step = self.created(version)
+        self.shifting.shift(step)
+        self.serving.arrive(ENDPOINT)
+        assert self.settle(step, "live").phase is Phase.LIVE
+        return step
+
+    def settle(self, step: LeasedStep, outcome: str, error: str = "", cause: str = "") -> Settled:
+        ask = {"endpoint": "chat", "rolloutId": step.rollout_id, "outcome": outcome, "error": error, "cause": cause}
+        return self.settling.settle(Settlement.parse(ask))
+
+    def rollout(self, step: RolloutStep) -> RolloutItem:
+        found = self.table.rollout("chat", step.rollout_id)
+        assert found is not None
+        return found
+
+    def config_name(self, step: RolloutStep) -> str:
+        return f"{ENDPOINT}-{step.rollout_id}"

@@ -1,0 +1,133 @@
+"""The other ports in memory. Each does what it is told by the test and remembers what it was asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from release.contracts.config import PartialConfig
+from release.contracts.machines import Notification
+from release.domain.plan import Plan
+from release.domain.truth import EndpointState, ProbeAnswer
+from release.errors import EndpointBusyError, RolloutFailedError
+
+
+@dataclass
+class FakeClock:
+    at: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.at += timedelta(milliseconds=1)
+        return self.at
+
+    def forward(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@dataclass
+class FakeServing:
+    """SageMaker that does nothing by itself: the test says when green has arrived."""
+
+    endpoints: dict[str, EndpointState] = field(default_factory=dict)
+    models: dict[str, tuple[str, str, dict[str, str]]] = field(default_factory=dict)
+    configs: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    updates: list[tuple[str, Plan, str, int]] = field(default_factory=list)
+
+    def describe(self, endpoint_name: str) -> EndpointState | None:
+        return self.endpoints.get(endpoint_name)
+
+    def ensure_model(self, name: str, *, image: str, data_uri: str, environment: Mapping[str, str]) -> None:
+        model = (image, data_uri, dict(environment))
+        if self.models.setdefault(name, model) != model:
+            raise RolloutFailedError(f"model {name} exists with another content")
+
+    def ensure_config(self, name: str, *, instance_type: str, instance_count: int, startup_timeout_s: int) -> None:
+        config = (instance_type, instance_count, startup_timeout_s)
+        if self.configs.setdefault(name, config) != config:
+            raise RolloutFailedError(f"endpoint config {name} exists with another content")
+
+    def create_endpoint(self, endpoint_name: str, config_name: str) -> None:
+        image, count = self.models[config_name][0], self.configs[config_name][1]
+        self.endpoints[endpoint_name] = EndpointState(
+            "Creating", config_name, "", baking=False, fleet_size=count, image=image, failure=""
+        )
+
+    def update_endpoint(
+        self, endpoint_name: str, config_name: str, *, plan: Plan, alarm_name: str, max_execution_s: int
+    ) -> None:
+        state = self.endpoints[endpoint_name]
+        if state.status != "InService":
+            raise EndpointBusyError(f"endpoint {endpoint_name} is {state.status}")
+        self.updates.append((config_name, plan, alarm_name, max_execution_s))
+        self.endpoints[endpoint_name] = replace(state, status="Updating", pending_config=config_name)
+
+    def delete_endpoint(self, endpoint_name: str) -> None:
+        self.endpoints.pop(endpoint_name, None)
+
+    def bake(self, endpoint_name: str) -> None:
+        self.endpoints[endpoint_name] = replace(self.endpoints[endpoint_name], baking=True)
+
+    def arrive(self, endpoint_name: str) -> None:
+        """The shift under way succeeds."""
+        state = self.endpoints[endpoint_name]
+        config = state.pending_config or state.config_name
+        image = self.models[config][0]
+        self.endpoints[endpoint_name] = EndpointState("InService", config, "", False, state.fleet_size, image, "")
+
+    def roll_back(self, endpoint_name: str, reason: str = "") -> None:
+        """The shift under way fails, and SageMaker says so only if a reason is given."""
+        state = replace(self.endpoints[endpoint_name], status="InService", pending_config="", failure=reason)
+        self.endpoints[endpoint_name] = replace(state, baking=False)
+
+
+@dataclass
+class FakeAlarms:
+    guards: dict[str, tuple[str, str]] = field(default_factory=dict)
+    tripped: set[str] = field(default_factory=set)
+
+    def ensure_guard(self, name: str, *, endpoint_name: str, config_name: str) -> None:
+        self.guards[name] = (endpoint_name, config_name)
+
+    def is_tripped(self, name: str) -> bool:
+        return name in self.tripped
+
+
+@dataclass
+class FakeProbes:
+    answers: dict[str, ProbeAnswer] = field(default_factory=dict)
+
+    def ask(self, endpoint_name: str) -> ProbeAnswer:
+        return self.answers[endpoint_name]
+
+
+@dataclass
+class FakeMachine:
+    started: list[tuple[str, str]] = field(default_factory=list)
+
+    def start(self, endpoint: str, rollout_id: str) -> str:
+        if (endpoint, rollout_id) not in self.started:
+            self.started.append((endpoint, rollout_id))
+        return f"arn:execution:{rollout_id}"
+
+
+@dataclass
+class FakeImages:
+    gone: set[str] = field(default_factory=set)
+
+    def exists(self, image: str) -> bool:
+        return image not in self.gone
+
+
+@dataclass
+class FakeSettings:
+    settings: dict[str, PartialConfig] = field(default_factory=dict)
+
+    def of(self, endpoint: str) -> PartialConfig:
+        return self.settings.get(endpoint, PartialConfig())
+
+
+@dataclass
+class FakeNotices:
+    told: list[Notification] = field(default_factory=list)
+
+    def tell(self, notification: Notification) -> None:
+        self.told.append(notification)

@@ -1,0 +1,143 @@
+"""Examination and publication over fakes: what is refused, what is copied, what may change meanwhile."""
+
+import json
+from typing import Any
+
+import pytest
+
+from release.contracts.steps import ExecutionInput, Published, RolloutStep
+from release.domain.truth import Verdict
+from release.errors import (
+    ArtifactRejectedError,
+)
+from tests.builders.artifacts import artifact
+from tests.builders.house import House
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_a_manifest_with_the_same_file_twice_cannot_be_used(house: House) -> None:
+    entry = {"path": "config.json", "sizeBytes": 1, "sha256": "0" * 64}
+    house.push()
+    rollout = house.drop(manifest=json.dumps({"files": [entry, entry]}))
+    assert rollout is not None
+
+    judged = house.examining.examine(RolloutStep(endpoint="chat", rollout_id=rollout))
+
+    assert judged.verdict is Verdict.FAILED
+    assert "config.json twice" in judged.reason
+
+
+def test_a_drop_whose_manifest_breaks_is_another_release_than_the_sound_one(house: House) -> None:
+    house.push()
+    sound = house.drop()
+    house.artifacts.objects["models/chat/v1/manifest.json"] = b"{broken"
+
+    broken = house.seal("models/chat/v1/manifest.json", version_id="8")
+
+    assert sound is not None
+    assert broken is not None
+    assert broken.partition("-")[0] != sound.partition("-")[0]
+
+
+def test_a_refusal_of_many_files_stays_readable(house: House) -> None:
+    house.push()
+    house.artifacts.objects |= {f"models/chat/v1/{number}.bin": b"x" for number in range(9)}
+    rollout = house.drop()
+    assert rollout is not None
+
+    judged = house.examining.examine(RolloutStep(endpoint="chat", rollout_id=rollout))
+
+    assert judged.reason.count("may be a pickle") == 5
+    assert judged.reason.endswith("and 4 more")
+
+
+@pytest.mark.parametrize(
+    ("changed", "because"),
+    [({"sizeBytes": 7}, "manifest.json says 7"), ({"crc32": "AAAAAA=="}, "manifest.json says AAAAAA==")],
+)
+def test_a_file_that_differs_from_its_manifest_is_refused(house: House, changed: dict[str, Any], because: str) -> None:
+    files = [
+        {"path": path, "sizeBytes": len(body), "sha256": "0" * 64} | (changed if path == "config.json" else {})
+        for path, body in artifact("v1").items()
+    ]
+    house.push()
+    rollout = house.drop(manifest=json.dumps({"files": files}))
+    assert rollout is not None
+
+    judged = house.examining.examine(RolloutStep(endpoint="chat", rollout_id=rollout))
+
+    assert judged.verdict is Verdict.FAILED
+    assert because in judged.reason
+
+
+def test_published_bytes_that_are_gone_are_no_artifact(house: House) -> None:
+    first = house.live()
+    house.live("v2")
+    asked = ExecutionInput(input={"endpoint": "chat"}, execution_arn="arn:back")
+    back = house.choosing.choose(asked).rollout_id
+    house.artifacts.objects = {
+        key: body for key, body in house.artifacts.objects.items() if not key.startswith("published/")
+    }
+
+    judged = house.examining.examine(RolloutStep(endpoint="chat", rollout_id=back))
+
+    assert back.partition("-")[0] == first.rollout_id.partition("-")[0]
+    assert judged.verdict is Verdict.FAILED
+    assert "no longer published" in judged.reason
+
+
+def test_a_copy_goes_on_where_it_stopped_and_its_manifest_names_every_digest(house: House) -> None:
+    house.push()
+    rollout = house.drop()
+    assert rollout is not None
+    step = RolloutStep(endpoint="chat", rollout_id=rollout)
+    house.examining.examine(step)
+    first: Published = house.publishing.publish(step)
+    target = f"published/{first.artifact_id}/"
+    whole = dict(house.artifacts.objects)
+    del house.artifacts.objects[target + "manifest.json"], house.artifacts.objects[target + "config.json"]
+
+    assert house.publishing.publish(step) == first
+    assert house.artifacts.objects == whole
+    manifest = json.loads(house.artifacts.objects[target + "manifest.json"])
+    assert [file["path"] for file in manifest["files"]] == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert {file["sha256"] for file in manifest["files"]} == {
+        house.artifacts.sha256(target + file["path"]) for file in manifest["files"]
+    }
+
+
+def test_a_file_that_changes_during_the_copy_stops_it(house: House) -> None:
+    house.push()
+    rollout = house.drop()
+    assert rollout is not None
+    step = RolloutStep(endpoint="chat", rollout_id=rollout)
+    house.examining.examine(step)
+    copy = house.artifacts.copy
+
+    def change_meanwhile(key: str, target: str, size: int) -> None:
+        copy(key, target, size)
+        house.artifacts.objects["models/chat/v1/config.json"] = b"{}"
+
+    house.artifacts.copy = change_meanwhile  # type: ignore[method-assign]
+
+    with pytest.raises(ArtifactRejectedError, match="changed after they were examined"):
+        house.publishing.publish(step)
+    assert not [key for key in house.artifacts.objects if key.startswith("published/") and "manifest" in key]
+
+
+def test_a_tarball_is_taken_by_hand_where_there_is_no_manifest(house: House) -> None:
+    house.push()
+    house.artifacts.objects["models/chat/v1/model.tar.gz"] = b"packed"
+    asked = {"endpoint": "chat", "artifact": "models/chat/v1/"}
+
+    answer = house.registering.register(ExecutionInput(input=asked, execution_arn="arn"))
+
+    rollout = house.rollout(RolloutStep(endpoint="chat", rollout_id=answer.rollout_id))
+    assert rollout.source == "s3://slipway-artifacts/models/chat/v1/model.tar.gz"
+    del house.artifacts.objects["models/chat/v1/model.tar.gz"]
+    with pytest.raises(Exception, match="upload it again"):
+        house.examining.examine(RolloutStep(endpoint="chat", rollout_id=answer.rollout_id))

@@ -1,0 +1,133 @@
+"""How rollouts end, over fakes: who serves, what the record says, what people hear, who holds the lease."""
+
+from dataclasses import replace
+
+import pytest
+
+from release.contracts.steps import ExecutionInput, LeasedStep, RolloutStep
+from release.domain.phases import Phase
+from release.domain.truth import Progress
+from release.errors import (
+    InvalidInputError,
+    LeaseLostError,
+    RolloutFailedError,
+)
+from release.flows.settling import sentence_of
+from tests.builders.house import ENDPOINT, House
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+@pytest.mark.parametrize("reason", ["", "alarm x is in ALARM"])
+def test_a_rollback_by_sagemaker_is_lost_and_settled_as_rolled_back(house: House, reason: str) -> None:
+    first = house.live()
+    step = house.created("v2")
+    house.shifting.shift(step)
+    house.serving.roll_back(ENDPOINT, reason)
+
+    watched = house.shifting.watch(step)
+    settled = house.settle(step, "failed", "RolloutFailedError", watched.reason)
+
+    assert watched.progress is Progress.LOST
+    assert settled.phase is Phase.ROLLED_BACK
+    assert house.config_name(first) in settled.reason
+    assert house.table.lease_holder("chat", "2026-11-23T12:00:01.000Z") is None
+
+
+def test_people_hear_how_to_undo_a_release_that_replaced_another(house: House) -> None:
+    house.live()
+    step = house.live("v2")
+
+    assert [told.undo for told in house.notices.told] == ["", "slipway rollback chat"]
+    assert house.notices.told[-1].rollout_id == step.rollout_id
+
+
+def test_without_a_lease_nothing_goes_live(house: House) -> None:
+    rollout = house.planned()
+    step = LeasedStep(endpoint="chat", rollout_id=rollout, lease_token=1)
+
+    with pytest.raises(LeaseLostError, match="never held the lease"):
+        house.settle(step, "live")
+
+
+def test_a_release_that_is_live_already_is_skipped_unless_another_rollout_is_under_way(house: House) -> None:
+    house.live()
+    again = house.seal("models/chat/v1/manifest.json", version_id="8")
+    assert again is not None
+    step = RolloutStep(endpoint="chat", rollout_id=again)
+    assert house.planning.plan(step).already_live
+
+    moving = house.created("v2")
+    assert not house.planning.plan(step).already_live
+    house.settle(moving, "failed", "States.Timeout")
+
+    settled = house.settle(LeasedStep(endpoint="chat", rollout_id=again, lease_token=1), "live")
+    assert settled.phase is Phase.SKIPPED
+    assert house.following.follow(step).live
+
+
+def test_green_that_serves_unproved_needs_a_person(house: House) -> None:
+    house.live()
+    step = house.created("v2")
+    house.shifting.shift(step)
+    house.serving.arrive(ENDPOINT)
+
+    settled = house.settle(step, "failed", "RolloutFailedError", "the live probe failed")
+
+    assert settled.phase is Phase.STUCK
+    assert settled.reason.startswith("the live probe failed; ")
+
+
+def test_an_accepted_update_whose_record_was_lost_counts_as_begun(house: House) -> None:
+    house.live()
+    step = house.created("v2")
+    house.shifting.shift(step)
+    lost = house.rollout(step).model_copy(update={"phase": Phase.CREATING})
+    house.table.items[lost.pk, lost.sk] = lost
+    house.serving.roll_back(ENDPOINT)
+    house.serving.endpoints[ENDPOINT] = replace(
+        house.serving.endpoints[ENDPOINT], status="Updating", pending_config=house.config_name(step)
+    )
+
+    assert house.settle(step, "failed", "States.Timeout").phase is Phase.STUCK
+
+
+def test_whoever_lost_the_lease_closes_only_its_own_record(house: House) -> None:
+    step = house.created()
+    house.shifting.shift(step)
+    house.serving.endpoints[ENDPOINT] = replace(house.serving.endpoints[ENDPOINT], status="Failed")
+    house.now.forward(10_000)
+    other = house.planned("v2")
+    house.leasing.acquire(RolloutStep(endpoint="chat", rollout_id=other))
+
+    settled = house.settle(step, "failed", "LeaseLostError", "it took too long")
+
+    assert settled.phase is Phase.FAILED
+    assert ENDPOINT in house.serving.endpoints
+    assert house.table.lease_holder("chat", "2026-11-23T12:00:00.000Z") == other
+
+
+def test_a_failure_says_what_the_function_said() -> None:
+    assert sentence_of('{"errorType": "X", "errorMessage": "no GPU", "stackTrace": []}') == "no GPU"
+    assert sentence_of("plain text") == "plain text"
+    assert sentence_of('{"other": 1}') == '{"other": 1}'
+    assert sentence_of("[1]") == "[1]"
+    assert sentence_of("") == ""
+
+
+def test_a_step_taken_after_the_rollout_has_ended_changes_nothing(house: House) -> None:
+    step = house.created()
+    house.settle(step, "failed", "States.Timeout")
+    ended = house.rollout(step)
+
+    with pytest.raises(LeaseLostError):
+        house.shifting.shift(step)
+    with pytest.raises(RolloutFailedError, match="is failed and cannot become creating"):
+        house.creating.create(step)
+    again = ExecutionInput(input={"endpoint": "chat", "rolloutId": step.rollout_id}, execution_arn="arn")
+    with pytest.raises(InvalidInputError, match="has ended as failed"):
+        house.registering.register(again)
+    assert house.rollout(step) == ended

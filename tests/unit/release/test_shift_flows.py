@@ -1,0 +1,148 @@
+"""Plan, lease, green, shift, watch and truth check over fakes."""
+
+from dataclasses import replace
+
+import pytest
+
+from release.contracts.steps import LeasedStep, RolloutStep
+from release.domain.phases import Phase
+from release.domain.plan import Strategy
+from release.domain.truth import ProbeAnswer, Progress, Verdict
+from release.errors import (
+    EndpointBusyError,
+    InvalidInputError,
+    RolloutFailedError,
+)
+from tests.builders.house import ENDPOINT, House
+from tests.builders.records import IMAGE
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_a_plan_needs_the_image_to_be_there_still(house: House) -> None:
+    rollout = house.planned()
+    house.images.gone.add(IMAGE)
+
+    with pytest.raises(RolloutFailedError, match="not in the registry any more"):
+        house.planning.plan(RolloutStep(endpoint="chat", rollout_id=rollout))
+
+
+def test_green_is_made_of_what_the_release_pins_and_knows_its_name(house: House) -> None:
+    step = house.created()
+
+    name = house.config_name(step)
+    image, data, environment = house.serving.models[name]
+    release_id = step.rollout_id.partition("-")[0]
+    assert image == IMAGE
+    assert data.startswith("s3://slipway-artifacts/published/")
+    assert data.endswith("/")
+    assert environment == {
+        "SLIPWAY_THREADS": "2",
+        "SLIPWAY_RELEASE_ID": release_id,
+        "SLIPWAY_ROLLOUT_ID": step.rollout_id,
+        "SLIPWAY_MODEL_NAME": "chat",
+    }
+    assert house.serving.configs[name] == ("ml.g5.4xlarge", 1, 600)
+    assert house.alarms.guards == {f"{name}-guard": (ENDPOINT, name)}
+
+
+def test_a_second_release_has_as_many_instances_as_serve_now(house: House) -> None:
+    house.live()
+    house.serving.endpoints[ENDPOINT] = replace(house.serving.endpoints[ENDPOINT], fleet_size=4)
+
+    step = house.created("v2")
+    house.shifting.shift(step)
+
+    assert house.serving.configs[house.config_name(step)][1] == 4
+    ((config_name, plan, alarm, limit_s),) = house.serving.updates
+    assert (config_name, alarm) == (house.config_name(step), f"{house.config_name(step)}-guard")
+    assert (plan.strategy, plan.fleet_size, limit_s) == (Strategy.CANARY, 4, 1800 + 2 * 600 + 60 + 300)
+
+
+def test_a_rollout_that_waited_for_the_first_release_is_planned_anew(house: House) -> None:
+    """Both were planned when nothing served; the second must replace the first, not create the endpoint again."""
+    house.push()
+    second = house.planned("v2")
+    assert house.rollout(RolloutStep(endpoint="chat", rollout_id=second)).plan is not None
+    house.live("v1")
+
+    token = house.leasing.acquire(RolloutStep(endpoint="chat", rollout_id=second)).lease_token
+    step = LeasedStep(endpoint="chat", rollout_id=second, lease_token=token)
+    house.creating.create(step)
+    house.shifting.shift(step)
+
+    assert [update[0] for update in house.serving.updates] == [house.config_name(step)]
+
+
+def test_an_endpoint_that_is_busy_is_tried_again_later(house: House) -> None:
+    house.live()
+    step = house.created("v2")
+    house.serving.endpoints[ENDPOINT] = replace(house.serving.endpoints[ENDPOINT], status="SystemUpdating")
+
+    with pytest.raises(EndpointBusyError, match="SystemUpdating for somebody else"):
+        house.shifting.shift(step)
+    assert house.rollout(step).phase is Phase.CREATING
+
+
+def test_a_tripped_guard_stops_the_shift_before_any_traffic(house: House) -> None:
+    house.live()
+    step = house.created("v2")
+    house.alarms.tripped.add(f"{house.config_name(step)}-guard")
+
+    with pytest.raises(RolloutFailedError, match="tripped before any traffic"):
+        house.shifting.shift(step)
+    assert house.serving.updates == []
+
+
+def test_an_endpoint_that_vanished_since_the_plan_is_not_made_up(house: House) -> None:
+    house.live()
+    step = house.created("v2")
+    house.serving.endpoints.clear()
+
+    with pytest.raises(RolloutFailedError, match="came or went"):
+        house.shifting.shift(step)
+
+
+def test_the_watch_tells_moving_baking_and_arrived_and_records_the_bake(house: House) -> None:
+    house.live()
+    step = house.created("v2")
+    house.shifting.shift(step)
+    assert house.shifting.watch(step).progress is Progress.MOVING
+
+    house.serving.bake(ENDPOINT)
+    assert "bakes" in house.shifting.watch(step).reason
+    assert house.shifting.watch(step).poll_seconds == 15
+    assert house.rollout(step).phase is Phase.BAKING
+    house.serving.arrive(ENDPOINT)
+    assert house.shifting.watch(step).progress is Progress.ARRIVED
+
+
+def test_only_an_answer_of_this_very_rollout_is_the_truth(house: House) -> None:
+    step = house.created()
+    house.shifting.shift(step)
+    assert house.verifying.verify(step).verdict is Verdict.INCONCLUSIVE
+    house.serving.arrive(ENDPOINT)
+    release_id = step.rollout_id.partition("-")[0]
+
+    house.probes.answers[ENDPOINT] = ProbeAnswer("b" * 12, f"{'b' * 12}-1", "")
+    assert house.verifying.verify(step).verdict is Verdict.FAILED
+    house.probes.answers[ENDPOINT] = ProbeAnswer(release_id, step.rollout_id, "")
+    assert house.verifying.verify(step).verdict is Verdict.PASSED
+
+
+def test_a_record_that_is_missing_is_told_by_name(house: House) -> None:
+    rollout = house.planned()
+    step = RolloutStep(endpoint="chat", rollout_id=rollout)
+    found = house.rollout(step)
+    unplanned = found.model_copy(update={"plan": None})
+    house.table.items[found.pk, found.sk] = unplanned
+    token = house.leasing.acquire(step).lease_token
+
+    with pytest.raises(RolloutFailedError, match="has no plan"):
+        house.shifting.shift(LeasedStep(endpoint="chat", rollout_id=rollout, lease_token=token))
+    del house.table.items[found.pk, f"release#{found.release_id}"]
+    with pytest.raises(InvalidInputError, match="which has no record"):
+        house.planning.plan(step)
