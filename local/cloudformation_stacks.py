@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from local.moto_patches.patching import Patches
 
 _RESOLVED = "resolved_by_logical_id"
+_WHOLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 _PSEUDO_TYPES = frozenset(parsing.NULL_MODELS)
 
 
@@ -249,10 +250,10 @@ def _existing_resources(stack: Any) -> list[Any]:
 
 
 def _wrap_outputs(patches: Patches) -> None:
-    """Reading the outputs of a stack that is still being made would make its resources a second time."""
+    """Reading the outputs of a stack that is half made, or rolled back, would make its resources once more."""
 
     def outputs(stack: Any) -> list[dict[str, Any]] | None:
-        described: list[dict[str, Any]] | None = None if stack.status.endswith("_PROGRESS") else original.fget(stack)
+        described: list[dict[str, Any]] | None = original.fget(stack) if stack.status in _WHOLE else None
         return described
 
     original: Any = patches.replace(models.Stack, "outputs", property(outputs))

@@ -23,7 +23,7 @@ from moto.s3.responses import S3Response
 from moto.sts.models import sts_backends
 from moto.sts.responses import TokenResponse
 
-from local.iam_policy import Effect, Request, decide
+from local.iam_policy import Effect, Request, UnsupportedPolicyError, decide
 from local.iam_resources import Need, needs, s3_needs
 from local.moto_patches.patching import Patches
 from local.world import ACCOUNT, ADMIN_KEY, REGION, World
@@ -93,9 +93,8 @@ class Iam:
             context: condition keys of the action, such as `iam:PassedToService`.
 
         Raises:
-            AccessDeniedError: no policy allows it, or one denies it.
+            AccessDeniedError: no policy allows it, one denies it, or one uses what is not evaluated here.
             UnknownCredentialsError: nobody has this key.
-            UnsupportedPolicyError: a policy uses what is not evaluated here.
         """
         self._require(self.caller(access_key), Need(action, resource, dict(context or {})))
 
@@ -125,8 +124,12 @@ class Iam:
         if need.action in _FREE:
             return
         request = Request(need.action, need.resource, self._context(caller, need))
-        by_resource = decide(resource_policies, request, caller.principals)
-        by_identity = Effect.ALLOW if caller.role_arn is None else decide(policies_of(caller.role_arn), request)
+        try:
+            by_resource = decide(resource_policies, request, caller.principals)
+            by_identity = Effect.ALLOW if caller.role_arn is None else decide(policies_of(caller.role_arn), request)
+        except UnsupportedPolicyError as error:
+            said = f"User: {caller.arn} is not authorized to perform: {need.action} on resource: {need.resource}"
+            raise AccessDeniedError(f"{said} because {error}") from error
         allowed = Effect.DENY not in {by_resource, by_identity} and Effect.ALLOW in {by_resource, by_identity}
         self._record(caller, need, allowed=allowed)
         if not allowed:

@@ -157,6 +157,8 @@ _OPERATORS: dict[str, tuple[Callable[[str, str], bool], bool]] = {
     "DateGreaterThan": (lambda want, have: _date(have) > _date(want), False),
 }
 
+CONDITION_OPERATORS = (*sorted(_OPERATORS), "Null")
+
 
 def _holds(operator: str, key: str, wanted: list[Any], context: Context) -> bool:
     values = next((as_list(value) for name, value in context.items() if name.lower() == key.lower()), None)
@@ -168,7 +170,7 @@ def _holds(operator: str, key: str, wanted: list[Any], context: Context) -> bool
     if name not in _OPERATORS or quantifier not in {"", "ForAllValues", "ForAnyValue"}:
         raise UnsupportedPolicyError(
             f"condition operator {operator} is not evaluated by the local AWS; "
-            f"it knows {', '.join(sorted([*_OPERATORS, 'Null']))}, with IfExists, ForAllValues: and ForAnyValue:"
+            f"it knows {', '.join(CONDITION_OPERATORS)}, with IfExists, ForAllValues: and ForAnyValue:"
         )
     matches, negated = _OPERATORS[name]
     if values is None:

@@ -255,3 +255,11 @@ def test_what_a_role_used_is_written_down_once(world: World, iam: Iam, role: str
     used = [json.loads(line) for line in (world.state_dir / "iam-usage.jsonl").read_text().splitlines()]
 
     assert used == [{"role": role, "action": "sns:Publish", "resource": f"arn:aws:sns:{HERE}:told", "allowed": True}]
+
+
+def test_a_policy_that_is_not_understood_allows_nothing_and_is_named(world: World, iam: Iam) -> None:
+    condition = {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}
+    role = _role(world, "odd", [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}])
+
+    with pytest.raises(ClientError, match="condition operator IpAddress is not evaluated"):
+        world.client("sqs", world.role_credentials(role, "test")).list_queues()

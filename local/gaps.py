@@ -1,0 +1,99 @@
+"""`python -m local.gaps` writes `local/GAPS.md`: what the embedded AWS emulates, only records, and refuses.
+
+The lists come from the code that does it, so they cannot promise more than it does.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from moto.cloudformation import parsing
+
+from local.alarm_rules import COMPARISONS
+from local.cloudformation_types import EMULATED, RECORDED, REFUSED
+from local.iam_policy import CONDITION_OPERATORS
+from local.sagemaker.api import Api
+
+PATH = Path(__file__).parent / "GAPS.md"
+
+# Where an emulated service behaves otherwise than AWS does: service → sentences.
+DIFFERENCES: dict[str, tuple[str, ...]] = {
+    "All services": (
+        "One account (123456789012), one region (us-east-1), one administrator (`local` / `local`).",
+        "State lives in memory and in a scratch folder; nothing survives the end of the process.",
+        "Loopback counts as a protected transport: `aws:SecureTransport` is true.",
+        "Bills, quotas of services other than SageMaker, and throttling do not exist.",
+    ),
+    "CloudFormation": (
+        "A stack is made while the request waits; its events name failures and the stack's own steps only.",
+        "A change that needs a new resource deletes the old one first, as the names are the same.",
+        "Parameter types other than String, Number and lists are not checked against the account.",
+        "SAM's transform runs in `local.deploy`; the endpoint itself takes plain templates.",
+        "Python packages are not installed into function code; functions see the supervisor's own packages.",
+    ),
+    "CloudWatch": (
+        "Alarms look at one metric every 5 seconds, over periods that end now; math, bands and composites are refused.",
+        "SageMaker alone publishes metrics; an alarm on Lambda's, Step Functions' or SQS's sees missing data.",
+        "Alarm actions other than SNS topics are logged and not done.",
+    ),
+    "ECR": (
+        "An image is one layer of files without an operating system; its process runs with this machine's Python.",
+    ),
+    "ECS": (
+        "A service runs one task, however many it wants, because one port serves one process.",
+        "An update stops the old task before the new one starts.",
+        "Only the task's first container runs. Health checks, limits and volumes have no effect; secrets are refused.",
+        "The one load balancer is a name for the container's port.",
+        "The container gets HOST 127.0.0.1 and that port as PORT, whatever its task definition says.",
+        "Listeners, listener rules and target health decide nothing.",
+        "A task's output goes to the scratch folder's `logs/ecs`, not to CloudWatch Logs.",
+        "A task's role credentials come by environment and last as long as the task.",
+    ),
+    "IAM": (
+        "Identity policies of roles, bucket policies and trust policies are evaluated.",
+        "Permissions boundaries, session policies and service control policies are not evaluated.",
+        "Policies of queues, topics, keys, functions and repositories are kept and not evaluated.",
+        "Users other than the administrator have no rights and no keys.",
+        "A request that meets a policy element that is not evaluated is refused, and the element named.",
+        "Signatures are not checked; the access key alone says who calls. Role credentials do not expire.",
+    ),
+}
+
+
+def text() -> str:
+    """The whole file."""
+    ours = {*EMULATED, *RECORDED, *REFUSED}
+    created_by_moto = sorted(name for name in set(parsing.get_model_map()) - ours if name.startswith("AWS::"))
+    parts = [
+        "# What the embedded AWS does, records and refuses",
+        "Written by `python -m local.gaps` from the code; a test keeps it current. What is in no list is refused.",
+        "## How it differs from AWS",
+        *(f"### {service}\n\n{_bullets(sentences)}" for service, sentences in DIFFERENCES.items()),
+        "## Resource types in a stack",
+        "### Emulated\n\n" + _bullets(_code(sorted(EMULATED))),
+        "### Created by moto\n\nThey exist and can be described; what they do is what the service here does.\n\n"
+        + ", ".join(_code(created_by_moto)),
+        "### Recorded only\n\n" + _bullets(_meanings(RECORDED)),
+        "### Refused\n\nEvery other type. By name, because they belong to a rollout and not to a stack here:\n\n"
+        + _bullets(_code(REFUSED)),
+        "## SageMaker operations\n\nEvery other one is refused.\n\n" + ", ".join(_code(sorted(Api.OPERATIONS))),
+        "## Policy condition operators\n\nWith `IfExists`, `ForAllValues:` and `ForAnyValue:`.\n\n"
+        + ", ".join(_code(CONDITION_OPERATORS)),
+        "## Alarm comparisons\n\n" + ", ".join(_code(COMPARISONS)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _code(names: Iterable[str]) -> list[str]:
+    return [f"`{name}`" for name in names]
+
+
+def _meanings(recorded: Mapping[str, str]) -> list[str]:
+    return [f"`{name}`: {meaning}" for name, meaning in sorted(recorded.items())]
+
+
+if __name__ == "__main__":
+    PATH.write_text(text())
