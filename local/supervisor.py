@@ -65,7 +65,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Serve from now on, in threads of this process."""
-        threading.Thread(target=self._server.serve_forever, name="gateway", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="gateway", daemon=True).start()
         self._services.start()
         self._alarms.start()
 

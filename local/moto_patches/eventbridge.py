@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.events import models
+from moto.events.exceptions import ValidationException
 
 from local.event_delivery import Event, EventDelivery, event_time
 from local.moto_patches.patching import Patches
@@ -13,6 +14,7 @@ from local.world import ACCOUNT, REGION
 
 def install(patches: Patches, delivery: EventDelivery) -> None:
     _deliver_to_every_target(patches, delivery)
+    _refuse_schedules(patches)
 
 
 class BusRule:
@@ -54,3 +56,14 @@ def _as_aws_spells(event: Event) -> Event:
     if not isinstance(at, str):
         spelled["time"] = event_time(datetime.fromtimestamp(float(at), UTC))
     return spelled
+
+
+def _refuse_schedules(patches: Patches) -> None:
+    """moto keeps a rule's schedule and never fires it: silence where AWS would act."""
+
+    def put_rule(self: models.EventsBackend, name: str, *rest: Any, **named: Any) -> Any:
+        if named.get("scheduled_expression"):
+            raise ValidationException(f"local AWS does not emulate schedules; rule {name} needs an EventPattern")
+        return original(self, name, *rest, **named)
+
+    original = patches.replace(models.EventsBackend, "put_rule", put_rule)

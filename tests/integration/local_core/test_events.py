@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.integration.local_core.aws import Aws, unique, until
 from tests.integration.local_core.test_step_functions import jsonata
@@ -164,3 +165,10 @@ def test_a_pushed_image_says_so_in_the_contracts_words(aws: Aws) -> None:
         "action-type": "PUSH",
         "image-tag": "release-1",
     }
+
+
+def test_a_schedule_is_refused_by_name(aws: Aws) -> None:
+    with pytest.raises(ClientError) as refused:
+        aws.client("events").put_rule(Name=unique("rule"), ScheduleExpression="rate(1 hour)")
+
+    assert "does not emulate schedules" in str(refused.value)
