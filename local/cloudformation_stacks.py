@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from local.moto_patches.patching import Patches
 
 _RESOLVED = "resolved_by_logical_id"
+_RETAINED = frozenset({"Retain", "RetainExceptOnCreate"})
 _WHOLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 _PSEUDO_TYPES = frozenset(parsing.NULL_MODELS)
 
@@ -47,6 +48,7 @@ def install(patches: Patches) -> None:
     ):
         _wrap(patches, owner, name, wrapper)
     patches.replace(parsing.ResourceMap, "update", _update_resources)
+    patches.replace(parsing.ResourceMap, "delete", _delete_stack_resources)
     patches.replace(models.Stack, "stack_resources", property(_existing_resources))
     _wrap_outputs(patches)
 
@@ -200,13 +202,44 @@ def _update_if_changed(resources: Any, name: str) -> bool:
 def _delete_resource(resources: Any, name: str, resource_json: Mapping[str, Any]) -> None:
     resource = resources._parsed_resources.pop(name)
     _resolved(resources).pop(name, None)
-    if resource_json.get("DeletionPolicy") == "Retain":
+    if resource_json.get("DeletionPolicy") in _RETAINED:
         return
     try:
         resources._delete_resource(resource, resource_json)
     except Exception as error:
         # As above: a failure of the resource's own model is the resource's failure.
         raise ResourceFailedError(name, resource_json["Type"], _sentence(error)) from error
+
+
+def _delete_stack_resources(resources: Any) -> None:
+    """Of a stack that a person deletes; moto deletes what the newer of the two retaining policies keeps."""
+    try:
+        _delete_all(resources, _RETAINED)
+    except ResourceFailedError as failure:
+        raise ValidationError(message=f"the stack was not deleted: {failure}") from failure
+
+
+def _delete_all(resources: Any, kept: frozenset[str]) -> None:
+    """In whatever order works: a resource that another one needs waits for the next pass."""
+    waiting = {
+        name: resource
+        for name, resource in resources._resource_json_map.items()
+        if resources._parsed_resources.get(name) is not None and resource.get("DeletionPolicy") not in kept
+    }
+    failure: ResourceFailedError | None = None
+    while waiting:
+        before = len(waiting)
+        for name, resource in reversed(list(waiting.items())):
+            try:
+                resources._delete_resource(resources._parsed_resources[name], resource)
+            except Exception as error:  # noqa: BLE001 - whatever its model raises is the resource's failure
+                failure = ResourceFailedError(name, resource["Type"], _sentence(error))
+                failure.__cause__ = error
+            else:
+                resources._parsed_resources.pop(name)
+                waiting.pop(name)
+        if failure and len(waiting) == before:
+            raise failure
 
 
 # Stacks ---------------------------------------------------------------------------------------------------------------
@@ -218,7 +251,7 @@ def _create_or_roll_back(original: Callable[..., None], stack: Any) -> None:
     except ResourceFailedError as failure:
         _report(stack, failure, "CREATE_FAILED")
         stack._add_stack_event("ROLLBACK_IN_PROGRESS", resource_status_reason=str(failure))
-        stack.resource_map.delete()
+        _delete_all(stack.resource_map, frozenset({"Retain"}))
         stack.status = "ROLLBACK_COMPLETE"
         stack._add_stack_event("ROLLBACK_COMPLETE")
 

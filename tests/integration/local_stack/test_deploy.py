@@ -252,6 +252,17 @@ def test_a_failed_update_brings_back_what_was(world: World, app: Path) -> None:
     assert world.client("ssm").get_parameter(Name="/colour")["Parameter"]["Value"] == "red"
 
 
+@pytest.mark.parametrize("policy", ["Retain", "RetainExceptOnCreate"])
+def test_a_retained_resource_survives_its_stack(world: World, app: Path, policy: str) -> None:
+    app.write_text(
+        app.read_text().replace("Type: AWS::SNS::Topic}", f"Type: AWS::SNS::Topic, DeletionPolicy: {policy}}}")
+    )
+    deploy(world, app, "app")
+    world.client("cloudformation").delete_stack(StackName="app")
+
+    assert len(world.client("sns").list_topics()["Topics"]) == 1
+
+
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
