@@ -80,6 +80,7 @@ class Deployer:
     def stop(self) -> None:
         """Give up what is in progress and end every fleet."""
         self._stopping.set()
+        self._launcher.hurry()
         for thread in self._threads:
             thread.join()
         for endpoint in self._registry.endpoints.all():
@@ -108,7 +109,7 @@ class Deployer:
                 )
 
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        thread = threading.Thread(target=work, name=f"deploy-{endpoint.name}")
+        thread = threading.Thread(target=work, name=f"deploy-{endpoint.name}", daemon=True)
         self._threads.append(thread)
         thread.start()
 

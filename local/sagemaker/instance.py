@@ -109,6 +109,11 @@ class Launcher:
         self._world = world
         self._images = images
         self._limits = limits
+        self._hurry = threading.Event()
+
+    def hurry(self) -> None:
+        """From now on, ending an instance waits for no request and kills after a few seconds: everything stops."""
+        self._hurry.set()
 
     def launch(self, endpoint: str, variant: VariantSpec, interrupt: Callable[[], None]) -> Instance:
         """Lay out the model data, start the container and wait for its first healthy ping.
@@ -203,9 +208,16 @@ class Launcher:
     def end(self, instance: Instance) -> None:
         """Let requests in flight finish, then SIGTERM, SIGKILL 30 s later, and delete the folder."""
         instance.healthy = False
-        if instance.process.poll() is None:
-            instance.wait_until_idle(self._limits.drain_s)
-        self._world.processes.stop(instance.process, self._limits.kill_after_s)
+        deadline = time.monotonic() + self._limits.drain_s
+        while (
+            instance.process.poll() is None
+            and not instance.wait_until_idle(POLL_S)
+            and time.monotonic() < deadline
+            and not self._hurry.is_set()
+        ):
+            pass
+        kill_after_s = self._limits.kill_after_s
+        self._world.processes.stop(instance.process, min(kill_after_s, 5.0) if self._hurry.is_set() else kill_after_s)
         model_data.remove(instance.folder)
 
 

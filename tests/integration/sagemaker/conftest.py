@@ -6,10 +6,10 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,36 +51,40 @@ class OneImage:
 class Aws:
     """The embedded AWS under test and short ways to ask it things."""
 
+    account: "Account"
     world: World
     twin: SageMakerTwin
-    role: str
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     asked: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
     """Actions that nobody may do."""
 
-    @cached_property
+    @property
+    def role(self) -> str:
+        return self.account.role
+
+    @property
     def sagemaker(self) -> Any:
-        return self.world.client("sagemaker")
+        return self.account.client("sagemaker")
 
-    @cached_property
+    @property
     def runtime(self) -> Any:
-        return self.world.client("sagemaker-runtime")
+        return self.account.client("sagemaker-runtime")
 
-    @cached_property
+    @property
     def cloudwatch(self) -> Any:
-        return self.world.client("cloudwatch")
+        return self.account.client("cloudwatch")
 
-    @cached_property
+    @property
     def s3(self) -> Any:
-        return self.world.client("s3")
+        return self.account.client("s3")
 
-    def model(self, name: str, **environment: str) -> str:
+    def model(self, name: str, data: str = "s3://models/chat/", **environment: str) -> str:
         container = {
             "Image": f"{REPOSITORY}:v1",
             "ModelDataSource": {
                 "S3DataSource": {
-                    "S3Uri": "s3://models/chat/",
+                    "S3Uri": data,
                     "S3DataType": "S3Prefix",
                     "CompressionType": "None",
                 }
@@ -90,11 +94,11 @@ class Aws:
         self.sagemaker.create_model(ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container)
         return name
 
-    def config(self, name: str, instances: int = 1, **environment: str) -> str:
+    def config(self, name: str, instances: int = 1, data: str = "s3://models/chat/", **environment: str) -> str:
         """A model and an endpoint config of the same name, with one variant."""
         variant = {
             "VariantName": "AllTraffic",
-            "ModelName": self.model(name, **environment),
+            "ModelName": self.model(name, data, **environment),
             "InstanceType": "ml.g5.4xlarge",
             "InitialInstanceCount": instances,
             "ContainerStartupHealthCheckTimeoutInSeconds": 60,
@@ -194,10 +198,47 @@ def local_host(application: gateway.Application) -> gateway.Application:
     return call
 
 
+class Account:
+    """What all tests share: one address, moto behind it, a role, a pushed image and model data. The twins change."""
+
+    def __init__(self) -> None:
+        self._listener = gateway.bind(0)
+        self.port = self._listener.getsockname()[1]
+        self.twin: SageMakerTwin | None = None
+        self._server = gateway.server_on(self._listener, local_host(gateway.Gateway(self._sagemaker)))
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.client = cache(World(self.port, Path()).client)
+        requests.post(f"http://127.0.0.1:{self.port}/moto-api/reset", timeout=10)
+        self.client("s3").create_bucket(Bucket="models")
+        for key, text in {"chat/config.json": "{}", "chat/deep/weights.bin": "0123"}.items():
+            self.client("s3").put_object(Bucket="models", Key=key, Body=text.encode())
+        ecr = self.client("ecr")
+        ecr.create_repository(repositoryName="inference")
+        ecr.put_image(repositoryName="inference", imageManifest=MANIFEST, imageTag="v1", imageDigest=manifest_digest())
+        role = self.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument="{}")
+        self.role = str(role["Role"]["Arn"])
+
+    def _sagemaker(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        assert self.twin is not None
+        return self.twin.wsgi(environ, start_response)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._listener.close()
+
+
+@pytest.fixture(scope="package")
+def account() -> Iterator[Account]:
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)  # it calls an idle connection's end an error
+    account = Account()
+    yield account
+    account.close()
+
+
 @pytest.fixture
-def aws(tmp_path: Path) -> Iterator[Aws]:
-    listener = gateway.bind(0)
-    world = World(port=listener.getsockname()[1], state_dir=tmp_path, clock=Clock(TIME_SCALE))
+def aws(account: Account, tmp_path: Path) -> Iterator[Aws]:
+    world = World(account.port, tmp_path, Clock(TIME_SCALE))
     events: list[tuple[str, dict[str, Any]]] = []
     asked: list[tuple[str, str, Mapping[str, str]]] = []
     denied: set[str] = set()
@@ -212,32 +253,11 @@ def aws(tmp_path: Path) -> Iterator[Aws]:
         if action in denied:
             raise DeniedError(f"{access_key} may not {action}")
 
-    limits = Limits(invocation_s=2.0, stream_s=4.0, startup_at_least_s=20.0, drain_s=5.0, kill_after_s=2.0)
-    twin = SageMakerTwin(world, OneImage(), emit, authorize, limits=limits)
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)  # it calls an idle connection's end an error
-    server = gateway.server_on(listener, local_host(gateway.Gateway(twin.wsgi)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    role = prepare(world)
-    yield Aws(world, twin, role, events, asked, denied)
-    twin.stop()
-    server.shutdown()
-    server.server_close()
-    listener.close()
+    limits = Limits(invocation_s=2.0, stream_s=2.5, startup_at_least_s=20.0, drain_s=5.0, kill_after_s=2.0)
+    account.twin = SageMakerTwin(world, OneImage(), emit, authorize, limits=limits)
+    yield Aws(account, world, account.twin, events, asked, denied)
+    account.twin.stop()
     world.processes.stop_all()
-
-
-def prepare(world: World) -> str:
-    """Start from an empty account with a role, a pushed image and model data; answers the role's ARN."""
-    requests.post(f"{world.url}/moto-api/reset", timeout=10)
-    s3, ecr = world.client("s3"), world.client("ecr")
-    s3.create_bucket(Bucket="models")
-    for key, text in {"chat/config.json": "{}", "chat/deep/weights.bin": "0123"}.items():
-        s3.put_object(Bucket="models", Key=key, Body=text.encode())
-    ecr.create_repository(repositoryName="inference")
-    ecr.put_image(repositoryName="inference", imageManifest=MANIFEST, imageTag="v1", imageDigest=manifest_digest())
-    role = world.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument="{}")
-    return str(role["Role"]["Arn"])
 
 
 def manifest_digest() -> str:

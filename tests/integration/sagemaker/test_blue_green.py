@@ -68,7 +68,7 @@ def test_a_green_that_never_becomes_healthy_leaves_the_old_release_serving(aws: 
     aws.endpoint(aws.config("one"))
 
     aws.impatient_with_containers()
-    aws.update(aws.config("two", 1, **fault))
+    aws.update(aws.config("two", 1, "s3://models/chat/", **fault))
 
     after = aws.settled()
     assert (after["EndpointStatus"], after["EndpointConfigName"]) == ("InService", "one")
@@ -117,6 +117,7 @@ def test_an_update_whose_alarm_is_not_ok_never_moves_traffic(aws: Aws, alarm: st
     after = aws.settled()
     assert after["EndpointConfigName"] == "one"
     assert alarm in after["FailureReason"]
+    assert "before the deployment began" in after["FailureReason"]
 
 
 def test_a_canary_gets_its_share_before_it_gets_everything(aws: Aws) -> None:

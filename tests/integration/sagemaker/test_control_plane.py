@@ -220,15 +220,15 @@ def test_a_tar_archive_is_unpacked_read_only(aws: Aws) -> None:
 
 
 def test_data_that_vanished_before_the_start_fail_the_endpoint_with_their_uri(aws: Aws) -> None:
-    aws.config("one")
-    for key in ("chat/config.json", "chat/deep/weights.bin"):
-        aws.s3.delete_object(Bucket="models", Key=key)
+    aws.s3.put_object(Bucket="models", Key="lost/config.json", Body=b"{}")
+    aws.config("one", data="s3://models/lost/")
+    aws.s3.delete_object(Bucket="models", Key="lost/config.json")
 
     aws.sagemaker.create_endpoint(EndpointName="chat", EndpointConfigName="one")
 
     after = aws.settled()
     assert after["EndpointStatus"] == "Failed"
     assert (
-        'Failed to download model data for container "container_1" from URL: "s3://models/chat/"'
+        'Failed to download model data for container "container_1" from URL: "s3://models/lost/"'
         in after["FailureReason"]
     )

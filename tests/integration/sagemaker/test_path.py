@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 from tests.integration.sagemaker.conftest import Aws, manifest_digest
 
@@ -84,4 +85,18 @@ def test_stopping_in_the_middle_of_a_bake_leaves_no_process(aws: Aws) -> None:
 
     aws.twin.stop()
 
+    assert aws.instances() == 0
+
+
+def test_stopping_waits_for_no_stream(aws: Aws) -> None:
+    aws.endpoint(aws.config("one"))
+
+    with aws.open_stream("stream 400") as stream:
+        next(iter(stream))
+        began = time.monotonic()
+        aws.twin.stop()
+        took_s = time.monotonic() - began
+
+    # A drain would have taken until the stream's limit of 2.5 s.
+    assert took_s < 2
     assert aws.instances() == 0

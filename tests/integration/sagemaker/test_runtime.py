@@ -160,15 +160,16 @@ def test_an_unsigned_request_is_refused(live: Aws) -> None:
     assert (answer.status_code, answer.json()["__type"]) == (403, "MissingAuthenticationTokenException")
 
 
-def test_invocations_errors_and_latency_are_measured_for_the_variant_of_its_config(live: Aws) -> None:
-    live.invoke()
+def test_invocations_errors_and_latency_are_measured_for_the_variant_of_its_config(aws: Aws) -> None:
+    aws.endpoint(aws.config("measured"))
+    aws.invoke()
     with pytest.raises(ClientError):
-        live.invoke("fail")
+        aws.invoke("fail")
 
-    live.until(lambda: total(live, "Invocations") == 2)
-    assert total(live, "Invocation5XXErrors") == 1
-    assert total(live, "Invocation4XXErrors") == 0
-    assert total(live, "ModelLatency") > 0
+    aws.until(lambda: total(aws, "Invocations") == 2)
+    assert total(aws, "Invocation5XXErrors") == 1
+    assert total(aws, "Invocation4XXErrors") == 0
+    assert total(aws, "ModelLatency") > 0
 
 
 def total(aws: Aws, metric: str) -> float:
@@ -179,7 +180,7 @@ def total(aws: Aws, metric: str) -> float:
         Dimensions=[
             {"Name": "EndpointName", "Value": "chat"},
             {"Name": "VariantName", "Value": "AllTraffic"},
-            {"Name": "EndpointConfigName", "Value": "one"},
+            {"Name": "EndpointConfigName", "Value": "measured"},
         ],
         StartTime=now - 3600,
         EndTime=now + 60,
