@@ -49,8 +49,8 @@ def talker(slipway: Running) -> Iterator[Talker]:
 
 
 @pytest.fixture
-def second_model(example_model: Path, tmp_path: Path) -> Path:
-    return variant(example_model, "second", tmp_path / "second")
+def second_model(example_model: Path) -> Path:
+    return variant(example_model, "SmolLM2-Ada")
 
 
 def known(slipway: Running) -> set[str]:

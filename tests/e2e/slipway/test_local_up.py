@@ -73,7 +73,7 @@ def still_running(family: list[psutil.Process]) -> list[psutil.Process]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_a_signal_ends_every_process_and_removes_the_scratch_folder(tmp_path: Path, number: signal.Signals) -> None:
     with local_up(tmp_path, {"config.json": b"{}"}) as started:
-        started.says("deployed the stack")
+        started.says("✓ stack slipway")
         family = started.family()
         assert family
 
@@ -86,7 +86,7 @@ def test_a_signal_ends_every_process_and_removes_the_scratch_folder(tmp_path: Pa
 
 def test_killing_it_leaves_no_process_and_the_next_run_removes_what_lies_about(tmp_path: Path) -> None:
     with local_up(tmp_path, {"config.json": b"{}"}) as started:
-        started.says("deployed the stack")
+        started.says("✓ stack slipway")
         family = started.family()
 
         started.process.kill()
@@ -102,7 +102,7 @@ def test_killing_it_leaves_no_process_and_the_next_run_removes_what_lies_about(t
 def test_a_refused_model_is_one_sentence_with_the_logs_and_exit_code_1(tmp_path: Path) -> None:
     pickle = {"config.json": b"{}", "tokenizer.json": b"{}", "pytorch_model.bin": b"\x80\x04."}
     with local_up(tmp_path, pickle) as started:
-        started.says("started the embedded AWS")
+        started.says("✓ embedded AWS")
         family = started.family()
 
         code = started.process.wait(120)
