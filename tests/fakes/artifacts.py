@@ -71,5 +71,5 @@ class FakeArtifacts:
                     if body is None or path.startswith("/") or ".." in path.split("/"):
                         raise ArtifactRejectedError(f"{path} in {key} is no regular file inside it")
                     yield Member(path, entry.size, body)
-        except (tarfile.TarError, OSError, EOFError) as error:
+        except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
             raise ArtifactRejectedError(f"{key} is not a readable gzipped tarball ({error})") from error

@@ -1,13 +1,13 @@
 """The artifact bucket on S3."""
 
 import hashlib
-import tarfile
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from release.adapters.aws import code_of, translated
+from release.adapters.tarballs import regular_members
 from release.errors import ArtifactIncompleteError, ArtifactRejectedError
 from release.ports import Member, StoredObject
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _CHUNK_BYTES = 1 << 20
-_MAX_TARBALL_BYTES = 64 * 10**9
-"""Unpacked; a g5's local disk has 250 GB and more, a tarball that claims this much is a mistake or an attack."""
 
 # S3 answers 403 for a missing object to those who may list only a part of the bucket.
 _NOT_FOUND = frozenset({"403", "404", "NoSuchKey", "NoSuchVersion", "NotFound"})
@@ -103,13 +101,7 @@ class S3ArtifactStore:
     def members(self, key: str) -> "Iterator[Member]":
         with translated(f"reading {key}"):
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
-        try:
-            with tarfile.open(fileobj=body, mode="r|gz") as tarball:
-                yield from _regular_members(tarball, key)
-        except (tarfile.TarError, EOFError, OSError) as error:
-            raise ArtifactRejectedError(
-                f"{key} is not a readable gzipped tarball ({error}); upload it again"
-            ) from error
+        yield from regular_members(cast("IO[bytes]", body), key)
 
 
 _SINGLE_COPY_BYTES = 5 * 10**9
@@ -122,26 +114,6 @@ def _full_object_checksums(reply: "Mapping[str, Any]") -> "dict[str, str]":
     if reply.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
         return {}
     return {name: reply[name] for name in _CHECKSUMS if name in reply and "-" not in reply[name]}
-
-
-def _regular_members(tarball: tarfile.TarFile, key: str) -> "Iterator[Member]":
-    unpacked = 0
-    for entry in tarball:
-        if entry.isdir():
-            continue
-        path = entry.name.removeprefix("./")
-        if not entry.isfile():
-            raise ArtifactRejectedError(f"{path} in {key} is a link or a device; pack regular files only")
-        if path.startswith("/") or ".." in path.split("/"):
-            raise ArtifactRejectedError(f"{path} in {key} points out of the tarball; pack with relative paths")
-        unpacked += entry.size
-        if unpacked > _MAX_TARBALL_BYTES:
-            raise ArtifactRejectedError(
-                f"{key} unpacks to more than {_MAX_TARBALL_BYTES} bytes; upload the files instead"
-            )
-        body = tarball.extractfile(entry)
-        if body is not None:  # never None for a regular file
-            yield Member(path, entry.size, body)
 
 
 class _Hashed:

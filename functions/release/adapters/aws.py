@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from release.errors import ServiceUnavailableError
 
@@ -54,5 +55,5 @@ def translated(doing: str) -> Iterator[None]:
         if not is_temporary(error):
             raise
         raise ServiceUnavailableError(f"{doing}: {code_of(error)}: {message_of(error)}; try again") from error
-    except BotoCoreError as error:
+    except (NoConnectionError, HTTPClientError, IncompleteReadError) as error:
         raise ServiceUnavailableError(f"{doing}: {error}; try again") from error

@@ -27,6 +27,7 @@ from tests.fakes.artifacts import FakeArtifacts
 from tests.fakes.table import FakeTable
 
 LATER, LATEST = "2026-11-23T13:00:00.000Z", "2026-11-23T14:00:00.000Z"
+NOISE = b"".join(hashlib.sha256(bytes([number // 256, number % 256])).digest() for number in range(2000))
 ONE, TWO = rollout(f"{'a' * 12}-1"), rollout(f"{'b' * 12}-1")
 
 
@@ -316,6 +317,7 @@ def odd_tarball(name: str, kind: bytes) -> bytes:
     [
         pytest.param(b"not a tarball", id="not gzip"),
         pytest.param(tarball({"a": bytes(100_000)})[:60], id="cut short"),
+        pytest.param(tarball({"a": NOISE})[:20_000], id="cut in the middle of a file"),
         pytest.param(odd_tarball("link", tarfile.SYMTYPE), id="a symbolic link"),
         pytest.param(odd_tarball("link", tarfile.LNKTYPE), id="a hard link"),
         pytest.param(odd_tarball("pipe", tarfile.FIFOTYPE), id="a pipe"),
