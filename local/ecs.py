@@ -142,6 +142,7 @@ class EcsServices:
             task.process = self._world.processes.start(argv, env=env, cwd=spec.cwd, log=log)
         except (ImageError, ClientError, OSError) as error:
             self._back_off(task)
+            logger.warning("(service %s) cannot start: %s", service.name, error)
             self._say(service, task, f"was unable to place a task. Reason: {error}")
             return
         task.started_at_s = self._world.clock.time()
@@ -153,6 +154,7 @@ class EcsServices:
         if self._world.clock.time() - task.started_at_s > _HEALTHY_AFTER_S:
             task.crashes = 0
         self._back_off(task)
+        logger.warning("(service %s) its container ended with exit code %s and is started again", service.name, code)
         self._say(service, task, f"stopped 1 running tasks: the container's process ended with exit code {code}")
 
     def _back_off(self, task: _Task) -> None:
@@ -170,7 +172,7 @@ class EcsServices:
         if sentence in task.said:
             return
         task.said.add(sentence)
-        logger.warning("(service %s) %s", service.name, sentence)
+        logger.info("(service %s) %s", service.name, sentence)
         event = {"id": str(uuid4()), "createdAt": datetime.now(UTC), "message": f"(service {service.name}) {sentence}"}
         service.events = [event, *service.events][:_KEPT_EVENTS]
 

@@ -91,27 +91,9 @@ class ImageStore:
         """
         sources = {"": context} if isinstance(context, Path) else context
         layer = _layer(repository, sources)
-        config = _canonical(
-            {
-                "architecture": "amd64",
-                "os": "linux",
-                "config": {
-                    "Entrypoint": list(entrypoint),
-                    "Env": [f"{name}={value}" for name, value in sorted((env or {}).items())],
-                    "WorkingDir": WORKING_DIR,
-                },
-                "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
-            }
-        )
         packed = gzip.compress(layer, mtime=0)
-        manifest = _canonical(
-            {
-                "schemaVersion": 2,
-                "mediaType": MANIFEST_MEDIA_TYPE,
-                "config": _descriptor(CONFIG_MEDIA_TYPE, config),
-                "layers": [_descriptor(LAYER_MEDIA_TYPE, packed)],
-            }
-        )
+        config = _config(layer, entrypoint, env or {})
+        manifest = _manifest(config, packed)
         for blob in (packed, config, manifest):
             self._write_blob(blob)
         return BuiltImage(repository, manifest, _digest(manifest), MANIFEST_MEDIA_TYPE)
@@ -250,6 +232,32 @@ def _files(place: str, source: Path) -> Iterator[tuple[str, Path]]:
                 raise ImageError(f"{path} is a symbolic link; an image holds plain files, so copy its target")
             if path.is_file():
                 yield (Path(place) / inside).as_posix(), path
+
+
+def _config(layer: bytes, entrypoint: Sequence[str], env: Mapping[str, str]) -> bytes:
+    return _canonical(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {
+                "Entrypoint": list(entrypoint),
+                "Env": [f"{name}={value}" for name, value in sorted(env.items())],
+                "WorkingDir": WORKING_DIR,
+            },
+            "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
+        }
+    )
+
+
+def _manifest(config: bytes, packed_layer: bytes) -> bytes:
+    return _canonical(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_MEDIA_TYPE,
+            "config": _descriptor(CONFIG_MEDIA_TYPE, config),
+            "layers": [_descriptor(LAYER_MEDIA_TYPE, packed_layer)],
+        }
+    )
 
 
 def _relocated(value: str, cwd: Path, working_dir: str) -> str:
