@@ -195,7 +195,9 @@ class Serving(Protocol):
 
     def describe(self, endpoint_name: str) -> EndpointState | None: ...
 
-    def ensure_model(self, name: str, *, image: str, data_uri: str, environment: Mapping[str, str]) -> None:
+    def ensure_model(
+        self, name: str, *, image: str, data_uri: str, environment: Mapping[str, str], execution_role_arn: str
+    ) -> None:
         """Raises RolloutFailedError: refused, or there is another model of this name."""
         ...
 

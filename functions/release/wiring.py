@@ -67,8 +67,7 @@ def _machine() -> StepFunctionsMachine:
 
 @cache
 def _serving() -> SageMakerServing:
-    # Only the step that creates models has a role to pass.
-    return SageMakerServing(_client("sagemaker"), execution_role_arn=os.environ.get("EXECUTION_ROLE_ARN", ""))
+    return SageMakerServing(_client("sagemaker"))
 
 
 @cache
@@ -115,7 +114,8 @@ def leasing() -> Leasing:
 @cache
 def creating() -> Creating:
     alarms = CloudWatchAlarms(_client("cloudwatch"))
-    return Creating(_table(), _serving(), alarms, _stack(), os.environ["ARTIFACT_BUCKET"], _now)
+    bucket, role = os.environ["ARTIFACT_BUCKET"], os.environ["EXECUTION_ROLE_ARN"]
+    return Creating(_table(), _serving(), alarms, _stack(), bucket, role, _now)
 
 
 @cache

@@ -33,6 +33,7 @@ from tests.fakes.aws import (
 from tests.fakes.table import FakeTable
 
 ENDPOINT = "slipway-chat"
+ROLE = "arn:aws:iam::123456789012:role/slipway-sagemaker-execution"
 DIGEST = "sha256:" + "0" * 64
 
 
@@ -59,7 +60,9 @@ class House:
         self.publishing = Publishing(self.table, self.artifacts, self.now)
         self.planning = Planning(self.table, self.serving, self.images, "slipway", self.now)
         self.leasing = Leasing(self.table, self.now)
-        self.creating = Creating(self.table, self.serving, self.alarms, "slipway", self.artifacts.bucket, self.now)
+        self.creating = Creating(
+            self.table, self.serving, self.alarms, "slipway", self.artifacts.bucket, ROLE, self.now
+        )
         self.shifting = Shifting(self.table, self.serving, self.alarms, "slipway", self.now)
         self.verifying = Verifying(self.table, self.serving, self.probes, "slipway", self.now)
         self.settling = Settling(self.table, self.serving, self.notices, "slipway", self.now)

@@ -35,7 +35,10 @@ class FakeServing:
     def describe(self, endpoint_name: str) -> EndpointState | None:
         return self.endpoints.get(endpoint_name)
 
-    def ensure_model(self, name: str, *, image: str, data_uri: str, environment: Mapping[str, str]) -> None:
+    def ensure_model(
+        self, name: str, *, image: str, data_uri: str, environment: Mapping[str, str], execution_role_arn: str
+    ) -> None:
+        assert execution_role_arn
         model = (image, data_uri, dict(environment))
         if self.models.setdefault(name, model) != model:
             raise RolloutFailedError(f"model {name} exists with another content")

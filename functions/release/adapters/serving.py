@@ -28,9 +28,8 @@ _BAKING = "Baking"
 
 
 class SageMakerServing:
-    def __init__(self, client: "SageMakerClient", *, execution_role_arn: str) -> None:
+    def __init__(self, client: "SageMakerClient") -> None:
         self._client = client
-        self._role = execution_role_arn
 
     def describe(self, endpoint_name: str) -> EndpointState | None:
         try:
@@ -41,12 +40,16 @@ class SageMakerServing:
                 return None
             raise
 
-    def ensure_model(self, name: str, *, image: str, data_uri: str, environment: "Mapping[str, str]") -> None:
+    def ensure_model(
+        self, name: str, *, image: str, data_uri: str, environment: "Mapping[str, str]", execution_role_arn: str
+    ) -> None:
         source = {"S3Uri": data_uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
         container: Any = {"Image": image, "ModelDataSource": {"S3DataSource": source}, "Environment": dict(environment)}
         try:
             with _refused(f"creating model {name}"):
-                self._client.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=self._role)
+                self._client.create_model(
+                    ModelName=name, PrimaryContainer=container, ExecutionRoleArn=execution_role_arn
+                )
         except _ThereAlreadyError:
             with _refused(f"describing model {name}"):
                 found = self._client.describe_model(ModelName=name)

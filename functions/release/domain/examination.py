@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from release.domain.keys import MANIFEST
 from release.domain.safetensors import HeaderError, Tensor, parse_header
 
 CONFIG = "config.json"
@@ -49,6 +50,8 @@ def listing_problems(files: Mapping[str, int]) -> list[str]:
     problems = [problem for path, size in sorted(files.items()) for problem in _file_problems(path, size)]
     folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
     problems += [f"{path} is both a file and a folder; rename one of them" for path in sorted(folders & files.keys())]
+    if MANIFEST in files:
+        problems.append(f"{MANIFEST} is listed as one of the files, but it only seals them; take it off the list")
     if CONFIG not in files:
         problems.append(f"{CONFIG} is missing; upload the model's {CONFIG} before the seal")
     if not any(name in files for name in TOKENIZERS):

@@ -24,6 +24,7 @@ class Creating:
     alarms: Alarms
     stack: str
     bucket: str
+    execution_role_arn: str
     now: Clock
 
     def create(self, step: LeasedStep) -> GreenCreated:
@@ -46,6 +47,7 @@ class Creating:
             image=release.image,
             data_uri=f"s3://{self.bucket}/{published_prefix(release.artifact_id)}",
             environment=container_environment(release, rollout),
+            execution_role_arn=self.execution_role_arn,
         )
         self.serving.ensure_config(
             name,

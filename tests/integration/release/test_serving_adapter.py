@@ -35,7 +35,7 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def sagemaker() -> Iterator[tuple[SageMakerServing, Stubber]]:
     client, stub = stubbed("sagemaker")
-    yield SageMakerServing(client, execution_role_arn=ROLE), stub
+    yield SageMakerServing(client), stub
     stub.assert_no_pending_responses()
 
 
@@ -139,7 +139,13 @@ def test_a_model_of_the_same_name_must_be_the_same_model(sagemaker: Stubbed, ima
     stub.add_response("describe_model", answer)
 
     def ensure() -> None:
-        serving.ensure_model("m", image=IMAGE, data_uri="s3://b/published/x/", environment={"SLIPWAY_RELEASE_ID": "r"})
+        serving.ensure_model(
+            "m",
+            image=IMAGE,
+            data_uri="s3://b/published/x/",
+            environment={"SLIPWAY_RELEASE_ID": "r"},
+            execution_role_arn=ROLE,
+        )
 
     if image == IMAGE:
         ensure()

@@ -59,6 +59,7 @@ def test_a_file_that_may_not_be_there_is_named_with_the_reason(path: str, becaus
     [
         pytest.param({"tokenizer.json": b""}, "tokenizer.json is empty", id="an empty file"),
         pytest.param({"a": b"1", "a/b.json": b"1"}, "a is both a file and a folder", id="a file that is a folder"),
+        pytest.param({"manifest.json": b"{}"}, "manifest.json is listed as one of the files", id="the seal as a file"),
         pytest.param({"config.json": b" " * 16_000_001}, "config.json has 16000001 bytes", id="an endless config"),
         pytest.param({"config.json": b"{"}, "config.json is not valid JSON", id="half a config"),
         pytest.param(
