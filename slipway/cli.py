@@ -46,9 +46,9 @@ def push(
 ) -> None:
     """Upload an artifact, seal it, and watch the rollout that it starts."""
     slipway, screen = _client(stack), _screen()
-    with screen.upload(f"uploaded {directory.name} as models/{endpoint}/{version}/") as on_progress:
+    with screen.upload(f"upload of {directory.name} to models/{endpoint}/{version}/") as on_progress:
         drop = slipway.push(directory, endpoint, version, on_progress, config=_read_config(config))
-    with screen.step("the drop was seen"):
+    with screen.step("rollout of the drop"):
         rollout_id = slipway.rollout_of(drop)
     _follow(slipway, screen, endpoint, rollout_id)
 
@@ -88,7 +88,7 @@ def rollback(
     """Bring an earlier release back, and watch it."""
     slipway, screen = _client(stack), _screen()
     left = slipway.endpoint(endpoint).live_release_id
-    with screen.step("the rollback began"):
+    with screen.step("start of the rollback"):
         rollout_id = slipway.rollback(endpoint, to)
     _follow(slipway, screen, endpoint, rollout_id)
     if left and left != slipway.endpoint(endpoint).live_release_id:

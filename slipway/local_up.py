@@ -95,21 +95,21 @@ def up(ports: Ports, model: Path | None, time_scale: float, screen: Screen) -> N
 def _bring_up(run: Run, model: Path | None, time_scale: float) -> None:
     screen = run.screen
     started = time.monotonic()
-    with _step(run, "prepared the example model" if model is None else f"found the model in {model}"):
+    with _step(run, "example model" if model is None else f"model in {model}"):
         artifact = model or _example_model(run)
-    with _step(run, f"started the embedded AWS on {run.world.url}"):
+    with _step(run, f"embedded AWS on {run.world.url}"):
         supervisor = _start_aws(run, time_scale)
-    with _step(run, "built the chat page's image"):
+    with _step(run, "image of the chat page"):
         page = _push_chat_image(run)
-    with _step(run, f"deployed the stack {STACK}"):
+    with _step(run, f"stack {STACK}"):
         outputs = deploy(run.world, _CHECKOUT / "template.yaml", STACK, {"ChatImageUri": page.uri})
-    with _step(run, "pushed the inference image"):
+    with _step(run, "inference image"):
         _push_inference_image(run, outputs["InferenceRepositoryUri"])
     slipway = Slipway(STACK)
     _release(run, slipway, artifact)
-    with _step(run, "the chat page answers"):
+    with _step(run, "chat page"):
         _wait_for_page(outputs["ChatUrl"], supervisor, run)
-    screen.done("ready", time.monotonic() - started)
+    screen.done("everything is up", time.monotonic() - started)
     screen.data(_welcome(run.ports, outputs))
     supervisor.wait()
     raise StepFailedError(f"the embedded AWS ended with code {supervisor.returncode}; {_kept_log(run)}")
@@ -168,12 +168,12 @@ def _tag(image: BuiltImage) -> str:
 
 def _release(run: Run, slipway: Slipway, artifact: Path) -> None:
     prefix = f"models/{ENDPOINT}/{VERSION}/"
-    with _failures(run, "the upload"), run.screen.upload(f"uploaded {artifact.name} as {prefix}") as on_progress:
+    with _failures(run, "upload"), run.screen.upload(f"upload of {artifact.name} to {prefix}") as on_progress:
         drop = slipway.push(artifact, ENDPOINT, VERSION, on_progress)
-    with _step(run, "the drop started a rollout"):
+    with _step(run, "rollout of the drop"):
         rollout_id = slipway.rollout_of(drop)
     started = time.monotonic()
-    with _failures(run, "the first release"):
+    with _failures(run, "first release"):
         last = run.screen.phases(slipway.watch(ENDPOINT, rollout_id, _FIRST_ROLLOUT_S))
         if last is None or last.phase != "live":
             raise StepFailedError(f"rollout {rollout_id} ended {last.phase}: {last.reason}" if last else "no phases")

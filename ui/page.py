@@ -3,6 +3,7 @@
 import html
 from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
@@ -24,8 +25,9 @@ def build_page(client: Client, settings: Settings) -> gr.Blocks:
     ) -> AsyncIterator[list[dict[str, Any]]]:
         messages: list[Message] = [*said(history), {"role": "user", "content": message}]
         options = ChatOptions(max_tokens=int(max_tokens), temperature=temperature)
-        async for answer in ask(client, settings.endpoint, messages, options, threads):
-            yield shown(answer)
+        async with aclosing(ask(client, settings.endpoint, messages, options, threads)) as answers:
+            async for answer in answers:
+                yield shown(answer)
 
     page = gr.Blocks(title="Slipway chat", fill_height=True, analytics_enabled=False)
     with page:
@@ -33,21 +35,8 @@ def build_page(client: Client, settings: Settings) -> gr.Blocks:
             respond,
             title="Slipway",
             description=f"Endpoint {settings.stack}-{settings.endpoint}. Every answer names the release that gave it.",
-            chatbot=gr.Chatbot(
-                label="Conversation",
-                buttons=["copy", "copy_all"],
-                feedback_options=None,
-                allow_tags=False,
-                placeholder="Ask the model something.",
-                scale=1,
-                height=None,
-            ),
-            additional_inputs=[
-                gr.Slider(
-                    0.0, 2.0, 0.2, step=0.1, label="Temperature", info="0: the same answer every time", render=False
-                ),
-                gr.Slider(16, 2048, 256, step=16, label="Longest answer, tokens", render=False),
-            ],
+            chatbot=_conversation(),
+            additional_inputs=[_temperature(), _longest_answer()],
             additional_inputs_accordion=gr.Accordion("How to answer", open=False, render=False),
             concurrency_limit=settings.streams,
             flagging_mode="never",
@@ -58,6 +47,27 @@ def build_page(client: Client, settings: Settings) -> gr.Blocks:
     page.max_threads = settings.streams
     page.queue(api_open=False, max_size=_WAITING_LIMIT, default_concurrency_limit=settings.streams)
     return page
+
+
+def _conversation() -> gr.Chatbot:
+    return gr.Chatbot(
+        label="Conversation",
+        buttons=["copy", "copy_all"],  # without "share", which uploads the conversation
+        feedback_options=None,
+        allow_tags=False,
+        placeholder="Ask the model something.",
+        scale=1,
+        height=None,
+        render=False,
+    )
+
+
+def _temperature() -> gr.Slider:
+    return gr.Slider(0.0, 2.0, 0.0, step=0.1, label="Temperature", info="0: the same answer every time", render=False)
+
+
+def _longest_answer() -> gr.Slider:
+    return gr.Slider(16, 2048, 256, step=16, label="Longest answer, tokens", render=False)
 
 
 def shown(answer: Answer) -> list[dict[str, Any]]:

@@ -31,11 +31,11 @@ def test_a_question_that_got_no_answer_is_not_told_again() -> None:
 
 def test_content_in_parts_is_read_as_its_text() -> None:
     history: list[dict[str, Any]] = [
-        {"role": "user", "content": [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]},
+        {"role": "user", "content": [{"type": "text", "text": "Good "}, {"type": "text", "text": "day"}]},
         {"role": "assistant", "content": "Hi!", "metadata": None},
     ]
 
-    assert said(history)[0]["content"] == "Hello"
+    assert said(history)[0]["content"] == "Good day"
 
 
 def test_a_remark_cannot_carry_markup_of_its_own() -> None:
