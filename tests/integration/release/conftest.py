@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,9 +50,12 @@ class Stack:
     """Deeds in the domain's words. `release` plays the release machine."""
 
     world: World
+    clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        return self.world.client(service)
+        if service not in self.clients:
+            self.clients[service] = self.world.client(service)
+        return self.clients[service]
 
     def call(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
         context = SimpleNamespace(
@@ -150,7 +153,8 @@ class Stack:
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     listener = gateway.bind(0)
     world = World(port=listener.getsockname()[1], state_dir=tmp_path, clock=Clock(TIME_SCALE))
-    limits = Limits(invocation_s=5.0, startup_at_least_s=1.5, drain_s=5.0, kill_after_s=2.0)
+    # A busy machine needs seconds to start a container; only one that never gets healthy uses them up.
+    limits = Limits(invocation_s=5.0, startup_at_least_s=8.0, drain_s=5.0, kill_after_s=2.0)
     twin = SageMakerTwin(world, AnyImage(), lambda *_: None, lambda *_: None, limits=limits)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = gateway.server_on(listener, gateway.Gateway(twin.wsgi))

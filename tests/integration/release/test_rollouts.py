@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -102,20 +102,22 @@ def test_a_first_release_that_cannot_answer_leaves_no_endpoint_behind(stack: Sta
 
 def test_a_guard_alarm_in_the_bake_brings_blue_back(stack: Stack) -> None:
     first = first_live(stack)
-    second = dropped(stack, "v2")
-    done = threading.Event()
+    # Ten seconds here: time enough to trip the alarm on a busy machine, and the rollback ends the bake.
+    second = stack.call("receive_artifact", stack.drop("v2", artifact("v2"), b'{"config": {"bakeSeconds": 1200}}'))[
+        "rolloutId"
+    ]
 
     def trip() -> None:
-        while not done.wait(0.01):
-            stack.client("cloudwatch").set_alarm_state(
-                AlarmName=f"slipway-chat-{second}-guard", StateValue="ALARM", StateReason="the test says so"
-            ) if phase(stack, second) == "baking" else None
+        while phase(stack, second) != "baking":
+            time.sleep(0.02)
+        stack.client("cloudwatch").set_alarm_state(
+            AlarmName=f"slipway-chat-{second}-guard", StateValue="ALARM", StateReason="the test says so"
+        )
 
     with ThreadPoolExecutor(1) as pool:
         tripping = pool.submit(trip)
         settled = stack.release(second)
-        done.set()
-        tripping.result()
+        tripping.result(timeout=1)
 
     assert settled["phase"] == "rolled_back"
     assert stack.answers().endswith(f"rollout={first}")
