@@ -193,6 +193,18 @@ def test_a_dead_holder_s_lease_passes_on_and_its_fence_falls(table: ReleaseTable
     assert kept.phase is Phase.RECEIVED
 
 
+def test_a_token_from_an_earlier_turn_is_worth_nothing_in_a_later_one(table: ReleaseTable) -> None:
+    registered(table)
+    early = leased(table, until=AT)
+    table.take_lease(TWO, now=LATER, expires_at=LATER)
+    late = Fence("chat", ONE.rollout_id, table.take_lease(ONE, now=LATEST, expires_at=LATEST), LATEST)
+
+    with pytest.raises(LeaseLostError):
+        table.renew_lease(early)
+    table.renew_lease(late)
+    assert (early.token, late.token) == (1, 3)
+
+
 def test_writing_under_the_lease_renews_it(table: ReleaseTable) -> None:
     registered(table)
     fence = leased(table, until=AT)
