@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 UV_VERSION := 0.13.9
 export PYTHONPATH := functions:inference_image:.
+export SAM_CLI_TELEMETRY := 0
 SOURCES := functions slipway local ui benchmarks
 # The image's packages share no import root with the rest, so they are checked by themselves.
 .DEFAULT_GOAL := help
@@ -38,7 +39,7 @@ run: setup ## the whole product on this machine: model, endpoint, chat page
 check: setup ## everything that needs no running system: format, lint, types, walls, template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy $(SOURCES) tests
 	$(BIN)/mypy inference_image
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml infra/*.yaml

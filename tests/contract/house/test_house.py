@@ -71,3 +71,19 @@ def test_one_version_of_each_package_in_every_environment_we_ship() -> None:
     everything = pins(ROOT / "requirements" / "dev.txt")
     for part in ("functions", "ui", "inference_image"):
         assert pins(ROOT / part / "requirements.txt").items() <= everything.items()
+
+
+HANDLERS = sorted((ROOT / "functions").glob("*/app.py"))
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda path: path.parent.name)
+def test_a_handler_reaches_the_world_through_wiring_alone(handler: Path) -> None:
+    tree = ast.parse(handler.read_text(encoding="utf-8"))
+    ours = {
+        node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "release"
+    }
+
+    assert {module for module in ours if not module.startswith("release.contracts")} == {"release.wiring"}
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Try)], "errors belong to the machine"
