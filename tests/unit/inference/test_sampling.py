@@ -59,10 +59,33 @@ def test_top_p_keeps_the_smallest_set_that_reaches_it(top_p: float, kept: set[in
     assert set(draw(Sampler(1.0, top_p, 5), 400)) == kept
 
 
-def test_scores_that_are_no_numbers_are_an_error_not_a_token() -> None:
+@pytest.mark.parametrize("temperature", [pytest.param(0.0, id="greedy"), pytest.param(1.0, id="drawn")])
+@pytest.mark.parametrize(
+    "scores",
+    [
+        pytest.param([0.0, math.nan], id="one is no number"),
+        pytest.param([0.0, math.inf], id="one is infinite"),
+        pytest.param([-math.inf, -math.inf], id="every token is forbidden"),
+    ],
+)
+def test_scores_that_are_no_numbers_are_an_error_not_a_token(scores: list[float], temperature: float) -> None:
     with pytest.raises(FloatingPointError):
-        Sampler(0.0, 1.0, None).choose(torch.tensor([0.0, math.nan]))
+        Sampler(temperature, 1.0, None).choose(torch.tensor(scores))
 
 
-def test_a_tiny_temperature_does_not_overflow() -> None:
-    assert Sampler(1e-30, 1.0, 1).choose(LOGITS) == 1
+def test_a_forbidden_token_is_never_drawn() -> None:
+    sampler = Sampler(2.0, 1.0, 1)
+
+    assert {sampler.choose(torch.tensor([-math.inf, 0.0, 0.0])) for _ in range(100)} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_p"),
+    [
+        pytest.param(1e-30, 1.0, id="a tiny temperature"),
+        pytest.param(5e-324, 1.0, id="the least temperature that JSON can say"),
+        pytest.param(1.0, 5e-324, id="the least top_p that JSON can say"),
+    ],
+)
+def test_values_that_are_zero_to_the_device_choose_the_likeliest(temperature: float, top_p: float) -> None:
+    assert Sampler(temperature, top_p, 1).choose(LOGITS) == 1
