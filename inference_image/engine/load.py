@@ -54,7 +54,7 @@ def load(settings: Configure) -> Model:
         )
     prefill = _PREFILL_TOKENS_GPU if device.type == "cuda" else _PREFILL_TOKENS_CPU
     budget = Budget(slots=settings.max_concurrency, kv_tokens=kv_tokens, prefill_tokens=prefill)
-    return Model(runner, ModelText(tokenizer), budget, longest, _end_tokens(model, tokenizer))
+    return Model(runner, ModelText(tokenizer, longest), budget, longest, _end_tokens(model, tokenizer))
 
 
 def _weights(folder: Path, dtype: str, device: torch.device) -> Any:

@@ -21,8 +21,9 @@ logger = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 25 << 20
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-# SageMaker kills 30 s after SIGTERM; the rest is for the engine and the sockets.
-DRAIN_S = 25.0
+_HEADER_BYTES_MAX = 8 << 10
+# SageMaker kills 30 s after SIGTERM. The rest is for the engine, which may take 3 s, its last words and the sockets.
+DRAIN_S = 23.0
 _RETRY_LOADING_S = 5.0
 
 
@@ -108,6 +109,7 @@ def create_app(settings: Settings, engine: Engine) -> Sanic[Any, Any]:
     app: Sanic[Any, Any] = Sanic("slipway", configure_logging=False)
     app.config.update(
         REQUEST_MAX_SIZE=BODY_BYTES_MAX,
+        REQUEST_MAX_HEADER_SIZE=_HEADER_BYTES_MAX,
         # Idle time, not a deadline: a queued request sends nothing for a while. The deadlines are ours.
         RESPONSE_TIMEOUT=600,
         KEEP_ALIVE_TIMEOUT=120,
@@ -135,7 +137,8 @@ def _as_serving_error(error: Exception) -> ServingError:
         case MethodNotAllowed():
             return ServingError("method_not_allowed", f"{error}; POST /invocations answers, GET /ping tells the state")
         case PayloadTooLarge():
-            return ServingError("body_too_large", f"{error}; the limit is {BODY_BYTES_MAX} bytes")
+            limit = _HEADER_BYTES_MAX if "header" in str(error) else BODY_BYTES_MAX
+            return ServingError("body_too_large", f"{error}; the limit is {limit} bytes, so send less")
         case SanicException() if error.status_code < 500:  # noqa: PLR2004 - HTTP's own border
             return ServingError("invalid_request", f"{error}; send a well-formed HTTP request")
         case _:

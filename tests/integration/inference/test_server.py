@@ -37,6 +37,31 @@ def test_a_prompt_that_does_not_fit_is_refused_with_the_numbers(server: Server) 
     assert "by 1 tokens" in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        pytest.param({"inputs": "x" * (20 << 20)}, "inputs", id="a text of 20 MB"),
+        pytest.param({"messages": [{"role": "user", "content": "x" * 1000}] * 20_000}, "messages", id="endless talk"),
+    ],
+)
+def test_a_prompt_of_megabytes_is_refused_without_silencing_a_running_stream(
+    server: Server, body: dict[str, Any], param: str
+) -> None:
+    with server.client.stream("POST", "/invocations", json=LONG) as stream:
+        pieces = events(stream.iter_lines())
+        next(pieces)
+        answer = httpx.post(f"{server.url}/invocations", json=body, timeout=60)
+        started = time.monotonic()
+        next(pieces)
+
+    error = error_of(answer)
+    assert (answer.status_code, error["code"], error["param"]) == (400, "context_length_exceeded", param)
+    # The tiny model's longest token is "<assistant>", 11 characters.
+    assert f"limit {CONTEXT_TOKENS * 11} characters" in error["message"]
+    assert answer.elapsed.total_seconds() < 5
+    assert time.monotonic() - started < 1
+
+
 def test_a_prompt_that_fills_the_context_to_the_last_token_is_answered(server: Server) -> None:
     answer = server.ask({"inputs": "x" * (CONTEXT_TOKENS - 12), "parameters": {"max_new_tokens": 12}})
 
@@ -144,6 +169,15 @@ def test_a_body_over_the_limit_is_refused(server: Server) -> None:
         answer = client.post("/invocations", content=b" " * (25 * 1024 * 1024 + 1))
 
     assert (answer.status_code, error_of(answer)["code"]) == (413, "body_too_large")
+
+
+def test_a_header_over_the_limit_is_refused_with_its_own_number(server: Server) -> None:
+    answer = server.client.get("/ping", headers={"X-Long": "x" * 9000})
+
+    error = error_of(answer)
+    assert (answer.status_code, error["code"]) == (413, "body_too_large")
+    assert "header" in error["message"]
+    assert "8192 bytes" in error["message"]
 
 
 @pytest.mark.parametrize(
