@@ -172,7 +172,11 @@ class ArtifactStore(Protocol):
         ...
 
     def copy(self, key: str, target: str, size: int) -> None:
-        """Server-side; any size."""
+        """Server-side; any size.
+
+        Raises:
+            ArtifactIncompleteError: there is no such object.
+        """
         ...
 
     def write(self, key: str, body: bytes) -> None: ...
@@ -181,11 +185,15 @@ class ArtifactStore(Protocol):
         """Write exactly `size` bytes from a stream; returns their SHA-256 in hex."""
         ...
 
-    def members(self, key: str) -> Iterator[Member]:
+    def members(self, key: str, checksum: str) -> Iterator[Member]:
         """The regular files of a gzipped tarball, in its order, read once from front to back.
 
+        Args:
+            checksum: of the tarball that is meant, as StoredObject has it; another may lie there by now.
+
         Raises:
-            ArtifactRejectedError: no gzipped tarball, or one with links, devices, paths out of it, or too many bytes.
+            ArtifactRejectedError: another tarball, none at all, or one with links, devices, paths out of it, or too
+                many bytes.
         """
         ...
 

@@ -60,7 +60,10 @@ class FakeArtifacts:
             raise ArtifactRejectedError(f"{key} ended after {len(self.objects[key])} of {size} bytes")
         return self.sha256(key)
 
-    def members(self, key: str) -> Iterator[Member]:
+    def members(self, key: str, checksum: str) -> Iterator[Member]:
+        held = self.head(key)
+        if held and held.checksum != checksum:
+            raise ArtifactRejectedError(f"{key} was replaced by another tarball meanwhile; seal the drop again")
         try:
             plain = gzip.decompress(self._body(key))
             with tarfile.open(fileobj=io.BytesIO(plain)) as tarball:

@@ -1,6 +1,7 @@
 """The artifact bucket on S3."""
 
 import hashlib
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from boto3.s3.transfer import TransferConfig
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 20
 
-# S3 answers 403 for a missing object to those who may list only a part of the bucket.
-_NOT_FOUND = frozenset({"403", "404", "NoSuchKey", "NoSuchVersion", "NotFound"})
+# Our functions may list the bucket, so a missing object is a 404; a 403 is a right that they lack and never an absence.
+_NOT_FOUND = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 # Of several checksums the strongest names the object. Each counts only if it covers the whole object.
 _CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumSHA1")
 
@@ -50,11 +51,7 @@ class S3ArtifactStore:
             if code_of(error) in _NOT_FOUND:
                 return None
             raise
-        full = _full_object_checksums(reply)
-        name = next((name for name in _CHECKSUMS if name in full), None)
-        etag = reply["ETag"].strip('"')
-        checksum = f"{name.removeprefix('Checksum').lower()}:{full[name]}" if name else f"etag:{etag}"
-        return StoredObject(reply["ContentLength"], checksum, full.get("ChecksumCRC32"))
+        return _stored(reply)
 
     def read(self, key: str, *, start: int = 0, length: int | None = None, version_id: str | None = None) -> bytes:
         if length == 0:
@@ -62,29 +59,24 @@ class S3ArtifactStore:
         options: dict[str, Any] = {"VersionId": version_id} if version_id else {}
         if start or length:
             options["Range"] = f"bytes={start}-{start + length - 1 if length else ''}"
-        try:
-            with translated(f"reading {key}"):
-                return self._client.get_object(Bucket=self._bucket, Key=key, **options)["Body"].read()
-        except ClientError as error:
-            if code_of(error) in _NOT_FOUND:
-                raise ArtifactIncompleteError(f"{key} is not there yet; upload it") from error
-            raise
+        with _present(key), translated(f"reading {key}"):
+            return self._client.get_object(Bucket=self._bucket, Key=key, **options)["Body"].read()
 
     def sha256(self, key: str) -> str:
         digest = hashlib.sha256()
-        with translated(f"reading {key}"):
+        with _present(key), translated(f"reading {key}"):
             for chunk in self._client.get_object(Bucket=self._bucket, Key=key)["Body"].iter_chunks(_CHUNK_BYTES):
                 digest.update(chunk)
         return digest.hexdigest()
 
     def copy(self, key: str, target: str, size: int) -> None:
-        """One request up to S3's limit of 5 GB for a single copy; parts above it."""
-        source = {"Bucket": self._bucket, "Key": key}
-        with translated(f"copying {key} to {target}"):
+        """One request up to S3's limit of 5 GB for a single copy, parts above it; tags stay behind."""
+        request: Any = {"Bucket": self._bucket, "Key": target, "CopySource": {"Bucket": self._bucket, "Key": key}}
+        with _present(key), translated(f"copying {key} to {target}"):
             if size <= _SINGLE_COPY_BYTES:
-                self._client.copy_object(Bucket=self._bucket, Key=target, CopySource=source)  # type: ignore[arg-type]
+                self._client.copy_object(**request, TaggingDirective="REPLACE")
             else:
-                self._client.copy(source, self._bucket, target, Config=_PARTS)  # type: ignore[arg-type]
+                self._client.copy(**request, Config=_PARTS)
 
     def write(self, key: str, body: bytes) -> None:
         with translated(f"writing {key}"):
@@ -98,15 +90,35 @@ class S3ArtifactStore:
             raise ArtifactRejectedError(f"{key} ended after {counted.size} of {size} bytes; upload the tarball again")
         return counted.digest.hexdigest()
 
-    def members(self, key: str) -> "Iterator[Member]":
-        with translated(f"reading {key}"):
-            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
-        yield from regular_members(cast("IO[bytes]", body), key)
+    def members(self, key: str, checksum: str) -> "Iterator[Member]":
+        with _present(key), translated(f"reading {key}"):
+            reply = self._client.get_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+        if _stored(reply).checksum != checksum:
+            raise ArtifactRejectedError(f"{key} was replaced by another tarball meanwhile; seal the drop again")
+        yield from regular_members(cast("IO[bytes]", reply["Body"]), key)
 
 
 _SINGLE_COPY_BYTES = 5 * 10**9
 _PARTS = TransferConfig(multipart_threshold=_SINGLE_COPY_BYTES, multipart_chunksize=512 * 2**20, max_concurrency=8)
 _IN_ORDER = TransferConfig(multipart_chunksize=32 * 2**20, use_threads=False)
+
+
+@contextmanager
+def _present(key: str) -> "Iterator[None]":
+    try:
+        yield
+    except ClientError as error:
+        if code_of(error) not in _NOT_FOUND:
+            raise
+        raise ArtifactIncompleteError(f"{key} is not there yet; upload it") from error
+
+
+def _stored(reply: "Mapping[str, Any]") -> StoredObject:
+    full = _full_object_checksums(reply)
+    name = next((name for name in _CHECKSUMS if name in full), None)
+    etag = reply["ETag"].strip('"')
+    checksum = f"{name.removeprefix('Checksum').lower()}:{full[name]}" if name else f"etag:{etag}"
+    return StoredObject(reply["ContentLength"], checksum, full.get("ChecksumCRC32"))
 
 
 def _full_object_checksums(reply: "Mapping[str, Any]") -> "dict[str, str]":

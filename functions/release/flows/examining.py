@@ -59,7 +59,7 @@ class Examining:
         if sealed.artifact_id != release.artifact_id:
             return [f"the files at {source} changed after the drop was sealed; upload {MANIFEST} again, last of all"]
         if source.is_tarball:
-            return self._tarball_problems(source)
+            return self._tarball_problems(source, sealed.files[0].checksum)
         files = {file.path: file.size for file in sealed.files}
         return listing_problems(files) or self._stored_problems(source, sealed, files)
 
@@ -73,7 +73,7 @@ class Examining:
         missing = sorted(files.keys() - held.keys())
         if missing:
             raise ArtifactIncompleteError(
-                f"{missing[0]} is missing, one of {len(missing)} files that {MANIFEST} lists and nobody uploaded"
+                f"{missing[0]} is missing, one of {len(missing)} files that {MANIFEST} lists; upload them all"
             )
         return list(self._integrity_problems(source, sealed.manifest, held)) or self._content_problems(source, files)
 
@@ -100,13 +100,13 @@ class Examining:
         first = self.artifacts.read(key, length=LENGTH_BYTES)
         return first + self.artifacts.read(key, start=LENGTH_BYTES, length=header_length(first, size))
 
-    def _tarball_problems(self, source: Source) -> list[str]:
+    def _tarball_problems(self, source: Source, checksum: str) -> list[str]:
         """One pass: what is wanted of each member is taken while its bytes go by."""
         files: dict[str, int] = {}
         documents: dict[str, bytes] = {}
         heads: dict[str, bytes] = {}
         try:
-            for member in self.artifacts.members(source.key):
+            for member in self.artifacts.members(source.key, checksum):
                 if member.path in files:
                     return [f"{member.path} lies twice in {source.key}; pack it once"]
                 files[member.path] = member.size

@@ -209,10 +209,13 @@ def test_a_checksum_of_parts_never_stands_for_the_whole_object() -> None:
 def test_s3_s_other_refusals_are_not_taken_for_missing_objects() -> None:
     client, stub = stubbed("s3")
     stub.add_client_error("head_object", "400", "Bad Request", http_status_code=400)
+    stub.add_client_error("head_object", "403", "Forbidden", http_status_code=403)
     stub.add_client_error("get_object", "InvalidObjectState", "archived", http_status_code=400)
     store = S3ArtifactStore(client, bucket="bucket")
 
     with pytest.raises(Exception, match="Bad Request"):
+        store.head("a")
+    with pytest.raises(Exception, match="Forbidden"):
         store.head("a")
     with pytest.raises(Exception, match="archived"):
         store.read("a")
@@ -235,8 +238,10 @@ def test_a_tarball_that_unpacks_to_more_than_a_disk_is_refused(monkeypatch: pyte
         store = S3ArtifactStore(client, bucket="bucket")
         store.write("t", tarball({"a": b"123456", "b": b"123456"}))
 
+        held = store.head("t")
+        assert held is not None
         with pytest.raises(ArtifactRejectedError, match="more than 10 bytes"):
-            list(store.members("t"))
+            list(store.members("t", held.checksum))
 
 
 @pytest.mark.parametrize(

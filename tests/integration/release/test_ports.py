@@ -20,7 +20,7 @@ from release.errors import (
     LeaseLostError,
     ServiceUnavailableError,
 )
-from release.ports import ArtifactStore, Entry, Fence, ReleaseTable
+from release.ports import ArtifactStore, Entry, Fence, Member, ReleaseTable
 from tests.builders.artifacts import tarball
 from tests.builders.records import AT, IMAGE, release, rollout, waiting
 from tests.fakes.artifacts import FakeArtifacts
@@ -303,12 +303,32 @@ def test_a_copy_is_the_same_bytes(artifacts: ArtifactStore) -> None:
     assert artifacts.sha256("b") == hashlib.sha256(b"weights").hexdigest()
 
 
+def test_copying_what_is_not_there_says_that_it_has_not_arrived(artifacts: ArtifactStore) -> None:
+    with pytest.raises(ArtifactIncompleteError, match="a is not there yet"):
+        artifacts.copy("a", "b", 7)
+
+
+def members(artifacts: ArtifactStore) -> Iterator[Member]:
+    held = artifacts.head("t")
+    assert held is not None
+    return artifacts.members("t", held.checksum)
+
+
+def test_a_tarball_that_was_replaced_is_not_read(artifacts: ArtifactStore) -> None:
+    artifacts.write("t", tarball({"config.json": b"{}"}))
+    members_of_the_first = members(artifacts)
+    artifacts.write("t", tarball({"config.json": b"[]"}))
+
+    with pytest.raises(ArtifactRejectedError, match="replaced by another tarball"):
+        list(members_of_the_first)
+
+
 def test_a_tarball_is_read_member_by_member(artifacts: ArtifactStore) -> None:
     artifacts.write("t", tarball({"./config.json": b"{}", "deep/w.safetensors": b"12345"}))
 
     digests = {
         member.path: artifacts.write_stream(f"out/{member.path}", member.body, member.size)
-        for member in artifacts.members("t")
+        for member in members(artifacts)
     }
 
     assert artifacts.sizes("out/") == {"config.json": 2, "deep/w.safetensors": 5}
@@ -341,10 +361,10 @@ def test_a_tarball_that_is_broken_or_dangerous_is_refused(artifacts: ArtifactSto
     artifacts.write("t", body)
 
     with pytest.raises(ArtifactRejectedError, match="t"):
-        [member.body.read() for member in artifacts.members("t")]
+        [member.body.read() for member in members(artifacts)]
 
 
 def test_a_folder_in_a_tarball_is_no_member(artifacts: ArtifactStore) -> None:
     artifacts.write("t", odd_tarball("folder", tarfile.DIRTYPE))
 
-    assert list(artifacts.members("t")) == []
+    assert list(members(artifacts)) == []

@@ -1,16 +1,18 @@
 """Examination and publication over fakes: what is refused, what is copied, what may change meanwhile."""
 
+import base64
+import hashlib
 import json
+import zlib
 from typing import Any
 
 import pytest
 
 from release.contracts.steps import ExecutionInput, Published, RolloutStep
 from release.domain.truth import Verdict
-from release.errors import (
-    ArtifactRejectedError,
-)
-from tests.builders.artifacts import artifact
+from release.errors import ArtifactRejectedError
+from release.flows import publishing
+from tests.builders.artifacts import artifact, tarball
 from tests.builders.house import House
 
 
@@ -127,6 +129,86 @@ def test_a_file_that_changes_during_the_copy_stops_it(house: House) -> None:
     with pytest.raises(ArtifactRejectedError, match="changed after they were examined"):
         house.publishing.publish(step)
     assert not [key for key in house.artifacts.objects if key.startswith("published/") and "manifest" in key]
+
+
+def sealed_by(files: dict[str, bytes]) -> str:
+    """A manifest that declares each file's size and SHA-256."""
+    entries = [
+        {"path": path, "sizeBytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+        for path, body in files.items()
+    ]
+    return json.dumps({"files": entries})
+
+
+@pytest.mark.parametrize("hashed", [0, 2**20], ids=["every file counts as large", "every file counts as small"])
+def test_wrong_bytes_are_never_published_and_the_right_ones_pass_at_the_next_try(
+    house: House, monkeypatch: pytest.MonkeyPatch, hashed: int
+) -> None:
+    monkeypatch.setattr(publishing, "MAX_HASHED_BYTES", hashed)
+    house.push()
+    right = artifact("v1")
+    wrong = right["config.json"].replace(b"llama", b"LLAMA")
+    rollout = house.drop(manifest=sealed_by(right))
+    assert rollout is not None
+    step = RolloutStep(endpoint="chat", rollout_id=rollout)
+    house.artifacts.objects["models/chat/v1/config.json"] = wrong
+    house.examining.examine(step)
+
+    with pytest.raises(ArtifactRejectedError, match=r"config\.json has SHA-256"):
+        house.publishing.publish(step)
+
+    assert wrong not in [body for key, body in house.artifacts.objects.items() if key.startswith("published/")]
+    house.artifacts.objects["models/chat/v1/config.json"] = right["config.json"]
+    house.publishing.publish(step)
+    assert right["config.json"] in [
+        body for key, body in house.artifacts.objects.items() if key.startswith("published/")
+    ]
+
+
+def test_other_bytes_of_the_same_size_that_an_earlier_copy_left_are_replaced(house: House) -> None:
+    house.push()
+    rollout = house.drop()
+    assert rollout is not None
+    step = RolloutStep(endpoint="chat", rollout_id=rollout)
+    house.examining.examine(step)
+    published = f"published/{house.publishing.publish(step).artifact_id}/"
+    del house.artifacts.objects[published + "manifest.json"]
+    house.artifacts.objects[published + "tokenizer.json"] = b"[]"
+
+    house.publishing.publish(step)
+
+    assert house.artifacts.objects[published + "tokenizer.json"] == b"{}"
+
+
+def test_a_large_file_whose_crc_s3_compared_is_not_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "MAX_HASHED_BYTES", 0)
+    house.push()
+    manifest = json.loads(sealed_by(artifact("v1")))
+    for entry in manifest["files"]:
+        crc = zlib.crc32(artifact("v1")[entry["path"]]).to_bytes(4, "big")
+        entry["crc32"] = base64.b64encode(crc).decode()
+    rollout = house.drop(manifest=json.dumps(manifest))
+    assert rollout is not None
+    read: list[str] = []
+    monkeypatch.setattr(house.artifacts, "sha256", read.append)
+
+    assert house.publishing.publish(RolloutStep(endpoint="chat", rollout_id=rollout)).files == 3
+    assert read == []
+
+
+def test_a_tarball_that_was_replaced_after_its_examination_is_not_published(house: House) -> None:
+    house.push()
+    key = "models/chat/v1/model.tar.gz"
+    house.artifacts.objects[key] = tarball(artifact("v1"))
+    rollout = house.seal(key)
+    assert rollout is not None
+    step = RolloutStep(endpoint="chat", rollout_id=rollout)
+    assert house.examining.examine(step).verdict is Verdict.PASSED
+    house.artifacts.objects[key] = tarball(artifact("v1") | {"weights.bin": b"a pickle"})
+
+    with pytest.raises(ArtifactRejectedError, match="changed after they were examined"):
+        house.publishing.publish(step)
+    assert not [each for each in house.artifacts.objects if each.startswith("published/")]
 
 
 def test_a_tarball_is_taken_by_hand_where_there_is_no_manifest(house: House) -> None:
