@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from release.domain.phases import Phase, may_follow
-from release.domain.truth import IN_SERVICE, EndpointState, is_moving
+from release.domain.truth import FAILED, IN_SERVICE, EndpointState
 
 _ARTIFACTS_FAULT = frozenset({"ArtifactRejectedError", "ArtifactIncompleteError"})
 
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """The endpoint after the failure, seen under the rollout's lease.
+    """The endpoint after the failure, at rest, seen under the rollout's lease.
 
     Args:
         state: None if there is no endpoint, or none any more.
@@ -38,8 +38,7 @@ def has_begun(state: EndpointState | None, config_name: str) -> bool:
 def must_be_deleted(aftermath: Aftermath) -> bool:
     """A first release that failed leaves an endpoint that nobody may be sent to."""
     state = aftermath.state
-    ours = state is not None and state.config_name == aftermath.config_name
-    return aftermath.first_release and ours and state is not None and not is_moving(state)
+    return aftermath.first_release and state is not None and state.config_name == aftermath.config_name
 
 
 def ending_before_traffic(phase: Phase, error: str) -> Ending:
@@ -55,10 +54,10 @@ def ending_after_traffic(aftermath: Aftermath) -> Ending:
         if aftermath.first_release:
             return Ending(Phase.FAILED, "there is no endpoint, as before")
         return Ending(Phase.STUCK, "the endpoint is gone and nothing serves; start a rollout of a good release")
-    if is_moving(state):
-        return Ending(Phase.STUCK, f"the endpoint is still {state.status}; wait until it rests, then look what serves")
+    if state.status == FAILED:
+        return Ending(Phase.STUCK, "the endpoint is Failed and serves nobody; delete it and start a rollout")
     if state.status != IN_SERVICE:
-        return Ending(Phase.STUCK, f"the endpoint is {state.status}; delete it and start a rollout of a good release")
+        return Ending(Phase.STUCK, f"the endpoint is {state.status}; look which instances serve before you change it")
     if state.config_name == aftermath.config_name:
         return Ending(Phase.STUCK, "the endpoint runs this release although it was not proved; roll it back")
     return Ending(Phase.ROLLED_BACK, f"the endpoint serves {state.config_name}")

@@ -21,8 +21,17 @@ class NoRelease:
     reason: str
 
 
-def last_good(last_good_release: str | None, endpoint: str) -> str | NoRelease:
-    """The release that was live before the one that is."""
+def last_good(
+    history: Iterable[PhaseEntered], *, live_release: str | None, last_good_release: str | None, endpoint: str
+) -> str | NoRelease:
+    """The release that was live before the one that is.
+
+    After a rollout that got stuck it is the live one itself: an unproved release may serve in its place.
+    """
+    marks = [entry for entry in history if entry.phase in {Phase.LIVE, Phase.STUCK}]
+    latest = max(marks, key=lambda entry: entry.at, default=None)
+    if live_release and latest and latest.phase is Phase.STUCK:
+        return live_release
     if last_good_release:
         return last_good_release
     return NoRelease(f"endpoint {endpoint} has had no release before this one, so there is none to go back to")

@@ -67,6 +67,8 @@ class ProbeAnswer:
 IN_SERVICE = "InService"
 CREATING = "Creating"
 DELETING = "Deleting"
+FAILED = "Failed"
+"""SageMaker lets such an endpoint be deleted and nothing else."""
 _MOVING = frozenset({CREATING, DELETING, "Updating", "SystemUpdating", "RollingBack"})
 
 

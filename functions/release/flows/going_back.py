@@ -47,15 +47,20 @@ class Choosing:
     def _aim(self, asked: RollbackInput) -> str | NoRelease:
         if asked.to:
             return asked.to
+        history = [
+            PhaseEntered(rollout.release_id, line.phase, read_stamp(line.at))
+            for rollout in self.table.rollouts(asked.endpoint)
+            for line in rollout.history
+        ]
         if asked.at:
-            history = [
-                PhaseEntered(rollout.release_id, line.phase, read_stamp(line.at))
-                for rollout in self.table.rollouts(asked.endpoint)
-                for line in rollout.history
-            ]
             return live_at(history, read_stamp(asked.at), asked.endpoint)
         serving = self.table.endpoint(asked.endpoint)
-        return last_good(serving.last_good_release_id if serving else None, asked.endpoint)
+        return last_good(
+            history,
+            live_release=serving.live_release_id if serving else None,
+            last_good_release=serving.last_good_release_id if serving else None,
+            endpoint=asked.endpoint,
+        )
 
     def _wish(self, release: ReleaseItem, seal: str) -> Wish:
         source = Source.published(release.artifact_id)

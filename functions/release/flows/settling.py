@@ -17,7 +17,8 @@ from release.domain.outcome import (
 )
 from release.domain.phases import Phase, has_ended
 from release.domain.plan import Strategy
-from release.errors import LeaseLostError
+from release.domain.truth import is_moving
+from release.errors import EndpointBusyError, LeaseLostError
 from release.flows.records import LEASE_S, entry, release_of, rollout_of
 from release.flows.stamps import stamp_after
 from release.ports import Clock, Fence, Notices, ReleaseTable, Serving
@@ -37,6 +38,7 @@ class Settling:
         """End the rollout; a second attempt tells people again and changes nothing else.
 
         Raises:
+            EndpointBusyError: SageMaker still moves the endpoint, so nobody can say yet what will serve.
             LeaseLostError: the outcome is live, but another rollout holds the lease.
         """
         rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
@@ -83,6 +85,11 @@ class Settling:
         state = self.serving.describe(names.sagemaker_endpoint)
         if rollout.phase not in _TRAFFIC_MOVES and not has_begun(state, config_name):
             return None
+        if state and is_moving(state):
+            raise EndpointBusyError(
+                f"endpoint {names.sagemaker_endpoint} is still {state.status}; how rollout {rollout.rollout_id} ended "
+                "is recorded when it rests"
+            )
         first = rollout.plan is not None and rollout.plan.strategy is Strategy.FIRST_RELEASE
         aftermath = Aftermath(config_name, first, state)
         if must_be_deleted(aftermath):
@@ -96,17 +103,23 @@ class Settling:
         return Fence(rollout.endpoint, rollout.rollout_id, rollout.lease_token, stamp_after(self.now(), LEASE_S))
 
     def _notification(self, rollout: RolloutItem) -> Notification:
-        serving = self.table.endpoint(rollout.endpoint)
-        undoable = rollout.phase is Phase.LIVE and serving is not None and serving.last_good_release_id is not None
         return Notification(
             endpoint=rollout.endpoint,
             release_id=rollout.release_id,
             rollout_id=rollout.rollout_id,
             phase=rollout.phase,
             reason=rollout.reason,
-            undo=f"slipway rollback {rollout.endpoint}" if undoable else "",
+            undo=f"slipway rollback {rollout.endpoint}" if self._can_go_back(rollout) else "",
             at=rollout.updated_at,
         )
+
+    def _can_go_back(self, rollout: RolloutItem) -> bool:
+        """Something has changed for the people who use the endpoint, and there is a release to go back to."""
+        serving = self.table.endpoint(rollout.endpoint)
+        if serving is None:
+            return False
+        ways = {Phase.LIVE: serving.last_good_release_id, Phase.STUCK: serving.live_release_id}
+        return ways.get(rollout.phase) is not None
 
 
 def sentence_of(cause: str) -> str:

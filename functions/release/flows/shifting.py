@@ -10,7 +10,7 @@ from release.domain.names import Names
 from release.domain.outcome import has_begun
 from release.domain.phases import Phase
 from release.domain.plan import Strategy, max_execution_s, poll_seconds
-from release.domain.truth import is_moving, look
+from release.domain.truth import FAILED, is_moving, look
 from release.errors import EndpointBusyError, RolloutFailedError
 from release.flows.planning import plan_for, plan_item
 from release.flows.records import enter, entry, fence_of, plan_of, release_of, rollout_of
@@ -32,13 +32,18 @@ class Creating:
 
         Raises:
             LeaseLostError: another rollout changes the endpoint now.
-            RolloutFailedError: SageMaker refused one of them.
+            RolloutFailedError: SageMaker refused one of them, or the endpoint is past mending.
         """
         rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
         release, names = release_of(self.table, rollout), Names(self.stack, step.endpoint)
         name = names.of_rollout(step.rollout_id)
         # The rollout may have waited long for its lease: what serves now decides, not what served when it was planned.
-        plan = plan_for(release, self.serving.describe(names.sagemaker_endpoint))
+        state = self.serving.describe(names.sagemaker_endpoint)
+        if state and state.status == FAILED:
+            raise RolloutFailedError(
+                f"endpoint {names.sagemaker_endpoint} is Failed and takes no update; delete it and start a new rollout"
+            )
+        plan = plan_for(release, state)
         reason = f"creating model, endpoint config and guard alarm {name}; {plan.reason}"
         creating = entry(Phase.CREATING, reason, self.now(), plan_item(plan))
         enter(self.table, rollout, creating, fence_of(step, self.now()))
@@ -124,12 +129,11 @@ class Shifting:
         """
         rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
         plan, names = plan_of(rollout), Names(self.stack, step.endpoint)
+        # Renewed before the look: a SageMaker that does not answer must not cost the lease of an endpoint that moves.
+        self.table.renew_lease(fence_of(step, self.now()))
         state = self.serving.describe(names.sagemaker_endpoint)
         seen = look(state, names.of_rollout(step.rollout_id))
-        fence = fence_of(step, self.now())
         if state and state.baking and rollout.phase is Phase.SHIFTING:
-            baking = f"green serves; watching it for {plan.bake_s} s"
-            self.table.enter(rollout, entry(Phase.BAKING, baking, self.now()), fence)
-        else:
-            self.table.renew_lease(fence)
+            baking = entry(Phase.BAKING, f"green serves; watching it for {plan.bake_s} s", self.now())
+            self.table.enter(rollout, baking, fence_of(step, self.now()))
         return Watched(progress=seen.progress, reason=seen.reason, poll_seconds=poll_seconds(plan.bake_s))

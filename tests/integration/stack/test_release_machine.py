@@ -165,6 +165,21 @@ def test_a_failed_rollout_ends_by_its_phase_with_the_settlement_s_sentence(
     assert (execution.error, execution.cause) == (error, "w.bin is a pickle")
 
 
+def test_a_failure_is_settled_when_the_endpoint_rests(machines: Machines) -> None:
+    moving = {"raise": "EndpointBusyError", "message": "endpoint slipway-chat is still Updating"}
+
+    execution = machines.run(
+        "release",
+        {
+            "watch_endpoint": [{"raise": "KeyError", "message": "a bug"}],
+            "settle_rollout": [moving, moving, {"phase": "rolled_back", "reason": "blue serves"}],
+        },
+    )
+
+    assert (execution.error, execution.cause) == ("ReleaseRolledBack", "blue serves")
+    assert len(execution.sent["settle_rollout"]) == 3
+
+
 def test_a_failure_that_cannot_be_settled_is_stuck_with_the_first_cause(machines: Machines) -> None:
     execution = machines.run(
         "release",

@@ -8,6 +8,7 @@ from release.contracts.steps import ExecutionInput, LeasedStep, RolloutStep
 from release.domain.phases import Phase
 from release.domain.truth import Progress
 from release.errors import (
+    EndpointBusyError,
     InvalidInputError,
     LeaseLostError,
     RolloutFailedError,
@@ -92,7 +93,51 @@ def test_an_accepted_update_whose_record_was_lost_counts_as_begun(house: House) 
         house.serving.endpoints[ENDPOINT], status="Updating", pending_config=house.config_name(step)
     )
 
+    with pytest.raises(EndpointBusyError, match="still Updating"):
+        house.settle(step, "failed", "States.Timeout")
+    house.serving.arrive(ENDPOINT)
     assert house.settle(step, "failed", "States.Timeout").phase is Phase.STUCK
+
+
+def test_a_failed_watch_is_settled_only_when_sagemaker_has_finished_what_it_began(house: House) -> None:
+    """Otherwise the record would say what serves before anybody can know."""
+    first = house.live()
+    step = house.created("v2")
+    house.shifting.shift(step)
+
+    with pytest.raises(EndpointBusyError, match="recorded when it rests"):
+        house.settle(step, "failed", "Lambda.Unknown", "the watch crashed")
+
+    assert house.rollout(step).phase is Phase.SHIFTING
+    assert house.table.lease_holder("chat", "2026-11-23T12:00:01.000Z") == step.rollout_id
+    assert [told.rollout_id for told in house.notices.told] == [first.rollout_id]
+
+
+def test_a_first_release_that_is_still_being_created_is_deleted_when_that_has_ended(house: House) -> None:
+    step = house.created()
+    house.shifting.shift(step)
+    with pytest.raises(EndpointBusyError):
+        house.settle(step, "failed", "States.Timeout")
+    house.serving.arrive(ENDPOINT)
+
+    assert house.settle(step, "failed", "States.Timeout").phase is Phase.FAILED
+    assert ENDPOINT not in house.serving.endpoints
+
+
+def test_after_a_stuck_rollout_the_way_back_is_the_last_release_that_was_proved(house: House) -> None:
+    house.live()
+    proved = house.live("v2")
+    step = house.created("v3")
+    house.shifting.shift(step)
+    house.serving.arrive(ENDPOINT)
+    house.settle(step, "failed", "RolloutFailedError", "the live probe failed")
+
+    chosen = house.choosing.choose(ExecutionInput(input={"endpoint": "chat"}, execution_arn="arn:back"))
+
+    assert house.notices.told[-1].undo == "slipway rollback chat"
+    assert chosen.release_id == proved.rollout_id.partition("-")[0]
+    back = RolloutStep(endpoint="chat", rollout_id=chosen.rollout_id)
+    assert not house.planning.plan(back).already_live
 
 
 def test_whoever_lost_the_lease_closes_only_its_own_record(house: House) -> None:

@@ -12,7 +12,9 @@ from release.errors import (
     EndpointBusyError,
     InvalidInputError,
     RolloutFailedError,
+    ServiceUnavailableError,
 )
+from release.flows.stamps import stamp
 from tests.builders.house import ENDPOINT, House
 from tests.builders.records import IMAGE
 
@@ -104,6 +106,35 @@ def test_an_endpoint_that_vanished_since_the_plan_is_not_made_up(house: House) -
 
     with pytest.raises(RolloutFailedError, match="came or went"):
         house.shifting.shift(step)
+
+
+def test_a_failed_endpoint_is_told_before_anything_is_made(house: House) -> None:
+    house.live()
+    rollout = house.planned("v2")
+    house.serving.endpoints[ENDPOINT] = replace(house.serving.endpoints[ENDPOINT], status="Failed")
+    token = house.leasing.acquire(RolloutStep(endpoint="chat", rollout_id=rollout)).lease_token
+    step = LeasedStep(endpoint="chat", rollout_id=rollout, lease_token=token)
+
+    with pytest.raises(RolloutFailedError, match="is Failed and takes no update; delete it"):
+        house.creating.create(step)
+    assert house.config_name(step) not in house.serving.models
+
+
+def test_a_watch_that_sees_nothing_keeps_the_lease_all_the_same(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.live()
+    step = house.created("v2")
+    house.shifting.shift(step)
+    house.now.forward(800)
+
+    def throttled(_: str) -> None:
+        raise ServiceUnavailableError("throttled")
+
+    monkeypatch.setattr(house.serving, "describe", throttled)
+    with pytest.raises(ServiceUnavailableError):
+        house.shifting.watch(step)
+
+    house.now.forward(800)
+    assert house.table.lease_holder("chat", stamp(house.now())) == step.rollout_id
 
 
 def test_the_watch_tells_moving_baking_and_arrived_and_records_the_bake(house: House) -> None:

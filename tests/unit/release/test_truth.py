@@ -127,7 +127,6 @@ def test_before_traffic_the_error_decides(phase: str, error: str, end: str) -> N
     [
         pytest.param(replace(GREEN, config_name="blue"), False, "rolled_back", id="blue serves"),
         pytest.param(GREEN, False, "stuck", id="green serves unproved"),
-        pytest.param(replace(GREEN, status="Updating"), False, "stuck", id="still moving"),
         pytest.param(replace(GREEN, status="Failed"), False, "stuck", id="nothing serves"),
         pytest.param(replace(GREEN, status="UpdateRollbackFailed"), False, "stuck", id="a mix serves"),
         pytest.param(None, False, "stuck", id="somebody deleted it"),
@@ -149,7 +148,6 @@ def test_after_traffic_only_the_endpoint_tells_how_it_ended(
         pytest.param(GREEN, True, True, id="a first release that was not proved"),
         pytest.param(GREEN, False, False, id="others are served by it"),
         pytest.param(replace(GREEN, config_name="blue"), True, False, id="it is somebody else's"),
-        pytest.param(replace(GREEN, status="Creating"), True, False, id="SageMaker would refuse"),
         pytest.param(None, True, False, id="there is none"),
     ],
 )
@@ -192,6 +190,26 @@ def test_before_the_first_release_nothing_served() -> None:
     assert "chat at 2026-11-23T08" in answer.reason
 
 
-def test_a_rollback_without_aim_goes_to_the_last_good_release() -> None:
-    assert last_good("a", "chat") == "a"
-    assert isinstance(last_good(None, "chat"), NoRelease)
+@pytest.mark.parametrize(
+    ("later", "before", "aim"),
+    [
+        pytest.param((), "a", "a", id="b replaced a"),
+        pytest.param((Phase.STUCK,), "a", "b", id="c may serve unproved in b's place"),
+        pytest.param((Phase.STUCK,), None, "b", id="c may serve in the place of the first release"),
+        pytest.param((Phase.STUCK, Phase.LIVE), "a", "a", id="a proved release followed the stuck one"),
+        pytest.param((Phase.ROLLED_BACK,), "a", "a", id="c was rolled back and b serves"),
+    ],
+)
+def test_a_rollback_without_aim_goes_to_the_last_proved_release_before_what_serves(
+    later: tuple[Phase, ...], before: str | None, aim: str
+) -> None:
+    history = [*HISTORY, *(PhaseEntered("c", phase, at(12 + hour)) for hour, phase in enumerate(later))]
+
+    assert last_good(history, live_release="b", last_good_release=before, endpoint="chat") == aim
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_where_nothing_was_ever_proved_there_is_no_way_back(stuck: bool) -> None:  # noqa: FBT001 - a case
+    history = [PhaseEntered("c", Phase.STUCK, at(9))] if stuck else []
+
+    assert isinstance(last_good(history, live_release=None, last_good_release=None, endpoint="chat"), NoRelease)
