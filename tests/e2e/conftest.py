@@ -1,10 +1,12 @@
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from slipway.packaging.example_model import default_cache, prepare_example_model
+from slipway.packaging.example_model import default_cache, prepare_example_model, variant
 from tests.e2e.running import Running
 
 
@@ -23,3 +25,11 @@ def slipway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def example_model() -> Path:
     return prepare_example_model(default_cache(), print)
+
+
+@pytest.fixture
+def another_model(example_model: Path, tmp_path: Path) -> Path:
+    """An artifact that nobody has dropped before: the same weights under a name of this test's own."""
+    copy = tmp_path / example_model.name
+    shutil.copytree(example_model, copy, copy_function=os.link)
+    return variant(copy, f"SmolLM2-{tmp_path.name}")

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from slipway.packaging.example_model import variant
 from tests.e2e.running import Answer, Running, eventually
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
@@ -48,17 +47,12 @@ def talker(slipway: Running) -> Iterator[Talker]:
     thread.join(60)
 
 
-@pytest.fixture
-def second_model(example_model: Path) -> Path:
-    return variant(example_model, "SmolLM2-Ada")
-
-
 def known(slipway: Running) -> set[str]:
     return {seen["executionArn"] for seen in slipway.releases_seen()}
 
 
 def test_a_drop_is_replaced_by_the_next_and_comes_back_by_a_rollback(
-    slipway: Running, talker: Talker, second_model: Path
+    slipway: Running, talker: Talker, another_model: Path
 ) -> None:
     first, first_config = slipway.ask(), slipway.live_config()
     assert "Paris" in first.text
@@ -67,7 +61,7 @@ def test_a_drop_is_replaced_by_the_next_and_comes_back_by_a_rollback(
     assert streamed.chunks >= 4, "the answer came in one piece"
 
     seen = known(slipway)
-    slipway.drop(second_model, "v2")
+    slipway.drop(another_model, "v2")
     released = slipway.execution_after(seen)
     assert released["status"] == "SUCCEEDED", released
     second = slipway.ask()
