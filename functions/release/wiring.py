@@ -146,4 +146,4 @@ def starting() -> Starting:
 
 @cache
 def following() -> Following:
-    return Following(_table())
+    return Following(_table(), _now)

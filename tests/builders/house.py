@@ -68,7 +68,7 @@ class House:
         self.settling = Settling(self.table, self.serving, self.notices, "slipway", self.now)
         self.choosing = Choosing(self.table, registrar, self.now)
         self.starting = Starting(self.table, self.machine)
-        self.following = Following(self.table)
+        self.following = Following(self.table, self.now)
 
     def push(self, time: str = "2026-11-23T12:00:00Z", digest: str = DIGEST) -> tuple[str, ...]:
         detail = {"result": "SUCCESS", "action-type": "PUSH", "repository-name": "slipway-inference"}

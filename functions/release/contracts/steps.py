@@ -108,6 +108,7 @@ class Chosen(Contract):
 
 class RolloutStarted(Contract):
     execution_arn: str
+    poll_seconds: int = Field(ge=1)
 
 
 class Followed(Contract):
@@ -117,3 +118,4 @@ class Followed(Contract):
     ended: bool
     live: bool
     reason: str
+    poll_seconds: int = Field(ge=1)

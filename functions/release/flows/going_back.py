@@ -7,11 +7,12 @@ from release.contracts.steps import Chosen, ExecutionInput, Followed, RolloutSta
 from release.contracts.table import ReleaseItem
 from release.domain.keys import Source
 from release.domain.phases import Phase, has_ended
+from release.domain.plan import follow_seconds
 from release.domain.rollback import NoRelease, PhaseEntered, last_good, live_at
 from release.errors import ServiceUnavailableError, UnknownReleaseError
 from release.flows.records import rollout_of
 from release.flows.registration import Registrar, Wish, new_rollout
-from release.flows.stamps import read_stamp, stamp
+from release.flows.stamps import read_stamp, seconds_since, stamp
 from release.ports import Clock, Machine, ReleaseTable
 
 _ATTEMPTS = 8
@@ -82,6 +83,7 @@ class Choosing:
 @dataclass(frozen=True, slots=True)
 class Following:
     table: ReleaseTable
+    now: Clock
 
     def follow(self, step: RolloutStep) -> Followed:
         """Where the rollout stands; a release that was live already counts as brought back."""
@@ -89,7 +91,13 @@ class Following:
         serving = self.table.endpoint(step.endpoint)
         serves = serving is not None and serving.live_release_id == rollout.release_id
         live = rollout.phase is Phase.LIVE or (rollout.phase is Phase.SKIPPED and serves)
-        return Followed(phase=rollout.phase, ended=has_ended(rollout.phase), live=live, reason=rollout.reason)
+        return Followed(
+            phase=rollout.phase,
+            ended=has_ended(rollout.phase),
+            live=live,
+            reason=rollout.reason,
+            poll_seconds=follow_seconds(seconds_since(rollout.created_at, self.now())),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +107,5 @@ class Starting:
 
     def start(self, step: RolloutStep) -> RolloutStarted:
         rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
-        return RolloutStarted(execution_arn=self.machine.start(rollout.endpoint, rollout.rollout_id))
+        execution_arn = self.machine.start(rollout.endpoint, rollout.rollout_id)
+        return RolloutStarted(execution_arn=execution_arn, poll_seconds=follow_seconds(age_s=0))

@@ -14,6 +14,7 @@ from release.domain.truth import FAILED, is_moving, look
 from release.errors import EndpointBusyError, RolloutFailedError
 from release.flows.planning import plan_for, plan_item
 from release.flows.records import enter, entry, fence_of, plan_of, release_of, rollout_of
+from release.flows.stamps import seconds_since
 from release.ports import Alarms, Clock, ReleaseTable, Serving
 
 
@@ -113,7 +114,7 @@ class Shifting:
                 )
         reason = f"SageMaker accepted {config_name} for endpoint {endpoint_name}"
         enter(self.table, rollout, entry(Phase.SHIFTING, reason, self.now()), fence_of(step, self.now()))
-        return ShiftStarted(poll_seconds=poll_seconds(plan.bake_s))
+        return ShiftStarted(poll_seconds=poll_seconds(plan.bake_s, moving_s=0))
 
     def _quiet(self, alarm_name: str) -> str:
         """SageMaker would roll back at once on an alarm that is tripped when the update begins."""
@@ -136,4 +137,8 @@ class Shifting:
         if state and state.baking and rollout.phase is Phase.SHIFTING:
             baking = entry(Phase.BAKING, f"green serves; watching it for {plan.bake_s} s", self.now())
             self.table.enter(rollout, baking, fence_of(step, self.now()))
-        return Watched(progress=seen.progress, reason=seen.reason, poll_seconds=poll_seconds(plan.bake_s))
+        poll_s = poll_seconds(plan.bake_s, seconds_since(self._began(rollout), self.now()))
+        return Watched(progress=seen.progress, reason=seen.reason, poll_seconds=poll_s)
+
+    def _began(self, rollout: RolloutItem) -> str:
+        return next((line.at for line in rollout.history if line.phase is Phase.SHIFTING), rollout.updated_at)

@@ -12,5 +12,9 @@ def stamp_after(at: datetime, seconds: float) -> str:
     return stamp(at + timedelta(seconds=seconds))
 
 
+def seconds_since(text: str, now: datetime) -> float:
+    return (now - read_stamp(text)).total_seconds()
+
+
 def read_stamp(text: str) -> datetime:
     return datetime.fromisoformat(text)

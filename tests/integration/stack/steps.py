@@ -21,8 +21,11 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "verify_release": {"verdict": "passed", "reason": "it answers with its id"},
     "settle_rollout": {},
     "choose_release": {"endpoint": "chat", "releaseId": "3f2a91c07d4e"},
-    "start_rollout": {"executionArn": "arn:aws:states:us-east-1:123456789012:execution:slipway-release:x"},
-    "follow_rollout": {"phase": "live", "ended": True, "live": True, "reason": "it serves"},
+    "start_rollout": {
+        "executionArn": "arn:aws:states:us-east-1:123456789012:execution:slipway-release:x",
+        "pollSeconds": 1,
+    },
+    "follow_rollout": {"phase": "live", "ended": True, "live": True, "reason": "it serves", "pollSeconds": 1},
 }
 
 

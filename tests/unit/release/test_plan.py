@@ -1,8 +1,10 @@
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release.domain.plan import Plan, Strategy, max_execution_s, plan_rollout, poll_seconds
+from release.domain.plan import Plan, Strategy, follow_seconds, max_execution_s, plan_rollout, poll_seconds
 
 
 def planned(wish: str, fleet: int, step_percent: int = 10) -> Plan:
@@ -68,4 +70,23 @@ def test_the_time_limit_is_one_that_sagemaker_takes(wish: str, fleet: int, perce
 
 @pytest.mark.parametrize(("bake_s", "poll_s"), [(0, 1), (20, 1), (39, 1), (40, 2), (300, 15), (3600, 15)])
 def test_short_bakes_are_watched_closely(bake_s: int, poll_s: int) -> None:
-    assert poll_seconds(bake_s) == poll_s
+    assert poll_seconds(bake_s, moving_s=0) == poll_s
+
+
+def looks(lasting_s: int, poll: Callable[[int], int]) -> int:
+    passed_s = count = 0
+    while passed_s < lasting_s:
+        passed_s += poll(passed_s)
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("bake_s", [0, 5, 60])
+def test_the_longest_shift_fits_into_an_execution_s_history(bake_s: int) -> None:
+    """Step Functions ends an execution at 25,000 events; a look is a wait of 2, a task of 5 and a choice of 2."""
+    assert 9 * looks(8 * 3600, lambda moving_s: poll_seconds(bake_s, moving_s)) < 20_000
+
+
+def test_the_longest_rollout_can_be_followed_to_its_end() -> None:
+    assert 9 * looks(25 * 3600, follow_seconds) < 20_000
+    assert follow_seconds(0) == 2
