@@ -25,6 +25,7 @@ _NOT_LIVE = 4
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # a usage error is a sentence, not a box that cuts it in lines
     pretty_exceptions_enable=False,
     help="Drop a model into S3 and it is in production: proved, priced, reversible.",
 )
@@ -56,10 +57,9 @@ def push(
 @app.command()
 def releases(endpoint: EndpointArgument = "chat", stack: Stack = "slipway") -> None:
     """List the endpoint's releases, newest first."""
-    slipway = _client(stack)
-    _screen().releases(
-        slipway.releases(endpoint), slipway.rollouts(endpoint), slipway.endpoint(endpoint).live_release_id
-    )
+    slipway, screen = _client(stack), _screen()
+    live = slipway.endpoint(endpoint).live_release_id
+    screen.releases(slipway.releases(endpoint), slipway.rollouts(endpoint), live)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """The typed client: everything that a person, the command line or the chat page does with Slipway."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from release.domain.identity import seal_digest
+from release.domain.identity import RELEASE_ID_LENGTH, seal_digest
 from release.domain.keys import MANIFEST, NotADrop, sealed_drop
 from release.domain.names import Names
 from slipway import artifacts
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
 _POLL_S = 0.5
+_RELEASE_ID = re.compile(f"[0-9a-f]{{{RELEASE_ID_LENGTH}}}")
 # An answer may begin late behind a full queue; the server itself gives up on a stream after 8 minutes.
 _RUNTIME = Config(
     connect_timeout=5, read_timeout=70, retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=100
@@ -139,7 +141,8 @@ class Slipway:
     # -- what is there
 
     def endpoint(self, endpoint: str) -> EndpointState:
-        """What serves; all ids are empty while nothing ever did."""
+        """What serves; all ids are empty while nothing ever did. Raises UsageError for a name that none can have."""
+        self.endpoint_name(endpoint)
         item = self._item(f"endpoint#{endpoint}", "endpoint")
         return EndpointState.of_item(item or {"endpoint": endpoint})
 
@@ -158,7 +161,7 @@ class Slipway:
         item = self._item(f"endpoint#{endpoint}", f"rollout#{rollout_id}")
         if item is None:
             raise RolloutNotFoundError(
-                f"{endpoint} has no rollout {rollout_id}; `slipway releases --endpoint {endpoint}` lists them"
+                f"{endpoint} has no rollout {rollout_id}; `slipway watch --endpoint {endpoint}` shows the newest"
             )
         return Rollout.of_item(item)
 
@@ -206,9 +209,9 @@ class Slipway:
         drop = sealed_drop(f"models/{endpoint}/{version}/{MANIFEST}")
         if isinstance(drop, NotADrop):
             raise UsageError(drop.reason)
-        bucket = self._output("ArtifactBucketName")
         files = artifacts.read_artifact(directory)
         manifest = artifacts.manifest_of(directory, files, config)
+        bucket = self._output("ArtifactBucketName")
         with translated():
             artifacts.upload(self._s3, bucket, drop, files, on_progress)
             return artifacts.seal(self._s3, bucket, drop, manifest)
@@ -242,9 +245,14 @@ class Slipway:
             to: a release id; without it, the last good release.
 
         Raises:
+            UsageError: `to` cannot be a release id.
             RollbackRefusedError: the machine ended without a rollout.
             RolloutTimeoutError: it registered none in `timeout_s` seconds.
         """
+        if to is not None and not _RELEASE_ID.fullmatch(to):
+            raise UsageError(
+                f"{to!r} is not a release id, {RELEASE_ID_LENGTH} hex digits; `slipway releases {endpoint}` lists them"
+            )
         step_input = {"endpoint": endpoint} | ({"to": to} if to else {})
         machine = self._output("RollbackStateMachineArn")
         with translated():

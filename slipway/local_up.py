@@ -63,7 +63,7 @@ class Run:
 
 
 def up(ports: Ports, model: Path | None, time_scale: float, screen: Screen) -> None:
-    """Start, release, print how to use it, and stay until SIGINT or SIGTERM.
+    """Start, release, print how to use it, and stay until SIGINT, SIGTERM or SIGHUP, which a closed terminal sends.
 
     Args:
         model: an artifact folder; the example model if None.
@@ -79,7 +79,7 @@ def up(ports: Ports, model: Path | None, time_scale: float, screen: Screen) -> N
     ports.check_free()
     if model is not None and not model.is_dir():
         raise UsageError(f"{model} is not a folder; give the folder that holds config.json")
-    _end_on(signal.SIGTERM)
+    _end_on(signal.SIGTERM, signal.SIGHUP)
     # From here on this process and its children know one AWS only; nothing can reach a real account by mistake.
     environment = without_aws(os.environ)
     environment.pop("PYTHONPATH", None)  # children run what was deployed, never the checkout beside it
@@ -230,19 +230,21 @@ def _run(ports: Ports, cache: Path, screen: Screen, environment: dict[str, str])
         yield run
     finally:
         # A second Ctrl-C must not leave half of it running; the grace bounds the wait.
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         run.world.processes.stop_all(_STOP_GRACE_S)
         shutil.rmtree(state_dir, ignore_errors=True)
         note.remove(cache)
 
 
-def _end_on(number: signal.Signals) -> None:
+def _end_on(*numbers: signal.Signals) -> None:
     def end(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(number, end)
+    for number in numbers:
+        ignored = signal.getsignal(number) is signal.SIG_IGN  # as nohup asks for
+        if threading.current_thread() is threading.main_thread() and not ignored:
+            signal.signal(number, end)
 
 
 def _append(path: Path, text: str) -> None:

@@ -76,6 +76,9 @@ class Screen:
         return last
 
     def releases(self, releases: Sequence[Release], rollouts: Sequence[Rollout], live: str) -> None:
+        if not releases:
+            self.say("no releases yet; `slipway push` makes the first one")
+            return
         rows = [("RELEASE", "STATE", "ROLLOUTS", "CREATED", "ARTIFACT", "IMAGE")]
         rows += [
             (

@@ -70,7 +70,9 @@ def still_running(family: list[psutil.Process]) -> list[psutil.Process]:
     return alive
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["Ctrl-C", "SIGTERM", "closed terminal"]
+)
 def test_a_signal_ends_every_process_and_removes_the_scratch_folder(tmp_path: Path, number: signal.Signals) -> None:
     with local_up(tmp_path, {"config.json": b"{}"}) as started:
         started.says("✓ stack slipway")

@@ -164,7 +164,7 @@ def test_watching_gives_up_at_its_limit_and_says_how_to_go_on(slipway: Slipway, 
 
 
 def test_an_unknown_rollout_is_said_to_be_unknown(slipway: Slipway) -> None:
-    with pytest.raises(RolloutNotFoundError, match="no rollout 3f2a91c07d4e-9"):
+    with pytest.raises(RolloutNotFoundError, match=r"no rollout 3f2a91c07d4e-9; `slipway watch --endpoint chat`"):
         slipway.rollout("chat", "3f2a91c07d4e-9")
 
 
@@ -188,6 +188,12 @@ def test_releases_come_newest_first_and_only_of_their_endpoint(slipway: Slipway,
 
 def test_an_endpoint_that_never_served_has_empty_ids(slipway: Slipway) -> None:
     assert slipway.endpoint("chat").live_release_id == ""
+
+
+@pytest.mark.parametrize("endpoint", ["Chat", "a" * 21, "chat_1", ""])
+def test_a_name_that_no_endpoint_can_have_is_refused_and_not_empty(slipway: Slipway, endpoint: str) -> None:
+    with pytest.raises(UsageError, match="the name"):
+        slipway.endpoint(endpoint)
 
 
 def test_a_missing_stack_is_said_to_be_missing(session: boto3.Session) -> None:
@@ -221,6 +227,12 @@ def test_a_rollback_answers_the_rollout_that_its_own_execution_registered(
     threading.Thread(target=register).start()
 
     assert slipway.rollback("chat", timeout_s=10) == "3f2a91c07d4e-3"
+
+
+@pytest.mark.parametrize("to", ["xyz", "3f2a91c07d4e-1", "3F2A91C07D4E", ""])
+def test_what_cannot_be_a_release_id_starts_no_machine(slipway: Slipway, to: str) -> None:
+    with pytest.raises(UsageError, match=r"not a release id, 12 hex digits; `slipway releases chat`"):
+        slipway.rollback("chat", to=to)
 
 
 def test_a_rollback_of_a_stack_without_its_machine_is_refused_by_aws(slipway: Slipway) -> None:

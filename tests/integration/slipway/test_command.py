@@ -78,7 +78,13 @@ def test_the_exports_are_lines_that_a_shell_can_take() -> None:
             id="nobody at the address",
         ),
         pytest.param(["local", "env"], {"SLIPWAY_AWS_PORT": "x"}, 2, "SLIPWAY_AWS_PORT is 'x'", id="no port"),
-        pytest.param(["push"], {}, 2, "Missing argument", id="usage"),
+        pytest.param(["push"], {}, 2, "Error: Missing argument 'directory'.", id="usage"),
+        pytest.param(
+            ["chat", "Hi", "--temperature", "9"], {}, 2, "Error: Invalid value for '--temperature'", id="range"
+        ),
+        pytest.param(
+            ["push", "/nowhere", "--version", "v1"], {}, 2, "slipway: /nowhere is not a folder", id="no folder"
+        ),
     ],
 )
 def test_what_goes_wrong_is_a_sentence_on_stderr(
@@ -89,6 +95,7 @@ def test_what_goes_wrong_is_a_sentence_on_stderr(
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+    assert "│" not in done.stderr, "a box cuts the sentence in lines"
 
 
 def test_the_launcher_runs_the_checkout_from_anywhere_even_with_blanks_in_its_path(tmp_path: Path) -> None:

@@ -49,6 +49,15 @@ def test_ids_are_whole_however_narrow_the_screen() -> None:
     ]
 
 
+def test_without_a_release_it_says_so_and_prints_no_data() -> None:
+    seen = Seen()
+
+    seen.screen.releases([], [], "")
+
+    assert seen.out.getvalue() == ""
+    assert "no releases yet" in seen.err.getvalue()
+
+
 @pytest.mark.parametrize(
     ("phases", "state"),
     [
