@@ -73,7 +73,11 @@ def signed_service(environ: Environ) -> str | None:
 def _moto_application(service: Any) -> Any:
     if service is None:
         raise NotImplementedError("moto has no such service")
-    return create_backend_app(service)
+    application = create_backend_app(service)
+    # Flask's debug mode makes a class of each request that refers to it, so its body stays until a garbage collection.
+    application.debug = False
+    application.config["PROPAGATE_EXCEPTIONS"] = True  # as in debug mode: the gateway says what broke
+    return application
 
 
 def _form(environ: Environ) -> bytes:

@@ -2,7 +2,7 @@
 
 from local.event_delivery import EventDelivery
 from local.lambda_runtime import LambdaRuntime
-from local.moto_patches import ecr, eventbridge, lambda_functions, s3, s3_objects, step_functions
+from local.moto_patches import ecr, eventbridge, lambda_functions, s3, s3_bodies, s3_objects, step_functions
 from local.moto_patches.patching import Patches
 from local.world import World
 
@@ -14,6 +14,7 @@ def install(world: World, delivery: EventDelivery, functions: LambdaRuntime) -> 
     eventbridge.install(patches, delivery)
     lambda_functions.install(patches, functions)
     s3.install(patches, delivery)
+    s3_bodies.install(patches, world.state_dir)
     s3_objects.install(patches)
     ecr.install(patches, delivery)
     return patches

@@ -219,3 +219,11 @@ def test_moto_drops_a_templates_versioning_and_notifications() -> None:
 
     assert "VersioningConfiguration" not in source
     assert "NotificationConfiguration" not in source
+
+
+def test_moto_joins_the_parts_of_an_upload_in_memory() -> None:
+    assert "total.extend(part.value)" in inspect.getsource(s3.FakeMultipart.complete)
+
+
+def test_moto_writes_a_copy_byte_by_byte() -> None:
+    assert "value=src_key.value" in inspect.getsource(s3.S3Backend.copy_object)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -77,6 +78,59 @@ def test_a_multipart_upload_is_one_object_whose_checksum_covers_parts(aws: Aws) 
 
     assert stored(aws, bucket, "weights.bin") == BYTES
     assert (answer["ChecksumCRC32"], answer["ChecksumType"]) == (composite_crc32(BYTES, 8 * MIB), "COMPOSITE")
+
+
+def test_a_multipart_upload_whose_whole_checksum_is_wrong_is_refused(aws: Aws) -> None:
+    bucket = aws.bucket()
+
+    with pytest.raises(ClientError) as refused:
+        aws.client("s3").upload_fileobj(
+            io.BytesIO(BYTES),
+            bucket,
+            "weights.bin",
+            ExtraArgs={"ChecksumCRC32": crc32(BYTES[1:]), "ChecksumType": "FULL_OBJECT"},
+        )
+
+    assert refused.value.response["Error"]["Code"] == "BadDigest"
+    assert "Contents" not in aws.client("s3").list_objects_v2(Bucket=bucket)
+
+
+def test_a_multipart_upload_may_ask_for_a_checksum_of_the_whole(aws: Aws) -> None:
+    bucket = aws.bucket()
+    whole = {"ChecksumCRC32": crc32(BYTES), "ChecksumType": "FULL_OBJECT"}
+    aws.client("s3").upload_fileobj(io.BytesIO(BYTES), bucket, "weights.bin", ExtraArgs=whole)
+
+    answer = head(aws, bucket, "weights.bin")
+
+    assert (answer["ChecksumCRC32"], answer["ChecksumType"]) == (crc32(BYTES), "FULL_OBJECT")
+    assert stored(aws, bucket, "weights.bin") == BYTES
+
+
+def test_what_was_uploaded_does_not_stay_in_memory(aws: Aws) -> None:
+    bucket, process = aws.bucket(), psutil.Process(aws.process_id)
+    aws.client("s3").upload_fileobj(io.BytesIO(BYTES), bucket, "warm-up")
+    before = process.memory_info().rss
+
+    for number in range(5):
+        aws.client("s3").upload_fileobj(io.BytesIO(BYTES), bucket, f"weights-{number}")
+        aws.client("s3").copy_object(
+            Bucket=bucket, Key=f"copy-{number}", CopySource={"Bucket": bucket, "Key": f"weights-{number}"}
+        )
+
+    assert process.memory_info().rss - before < 2 * len(BYTES), "ten objects of this size were stored"
+
+
+def test_a_copy_is_not_changed_by_what_happens_to_its_source(aws: Aws) -> None:
+    bucket, s3 = "unversioned-" + aws.bucket(), aws.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=BYTES)
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "k"})
+
+    s3.put_object(Bucket=bucket, Key="k", Body=BYTES[::-1])
+    s3.delete_object(Bucket=bucket, Key="k")
+
+    assert stored(aws, bucket, "copy") == BYTES
+    assert head(aws, bucket, "copy")["ETag"].strip('"') == hashlib.md5(BYTES, usedforsecurity=False).hexdigest()
 
 
 def test_a_copy_of_a_multipart_object_has_a_checksum_of_its_bytes(aws: Aws) -> None:
