@@ -88,7 +88,7 @@ def intake() -> Intake:
 
 @cache
 def registering() -> Registering:
-    return Registering(_table(), _artifacts(), _registrar(), _composer())
+    return Registering(_table(), _artifacts(), _registrar(), _composer(), _now)
 
 
 @cache

@@ -55,7 +55,7 @@ class House:
     def __post_init__(self) -> None:
         registrar, composer = Registrar(self.table, self.now), Composer(self.settings, CONFIG, self.now)
         self.intake = Intake(self.table, self.artifacts, self.machine, registrar, composer, IMAGE.partition("@")[0])
-        self.registering = Registering(self.table, self.artifacts, registrar, composer)
+        self.registering = Registering(self.table, self.artifacts, registrar, composer, self.now)
         self.examining = Examining(self.table, self.artifacts, self.now)
         self.publishing = Publishing(self.table, self.artifacts, self.now)
         self.planning = Planning(self.table, self.serving, self.images, "slipway", self.now)

@@ -1,5 +1,6 @@
 """What a source holds: its manifest, its files, and what is wrong with the manifest."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from release.contracts.artifact import Manifest
@@ -57,9 +58,8 @@ def _parse(text: bytes) -> tuple[Manifest, str]:
         manifest = Manifest.parse_text(text)
     except InvalidInputError as error:
         return Manifest(), f"{MANIFEST} cannot be used: {error}"
-    paths = [file.path for file in manifest.files or ()]
-    twice = sorted({path for path in paths if paths.count(path) > 1})
-    if twice:
+    listed = Counter(file.path for file in manifest.files or ())
+    if twice := sorted(path for path, times in listed.items() if times > 1):
         return Manifest(), f"{MANIFEST} lists {twice[0]} twice; list every file once"
     return manifest, ""
 

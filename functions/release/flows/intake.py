@@ -1,6 +1,7 @@
 """What uploads and pushes start: exactly one rollout each, however often and in whatever order their events come."""
 
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import unquote_plus
 
 from release.contracts.aws_events import EcrImageAction, ObjectCreated
@@ -9,6 +10,7 @@ from release.contracts.table import EndpointItem, ImageItem, RolloutItem, Waitin
 from release.domain.identity import drop_seal, push_seal
 from release.domain.keys import TARBALL, Drop, NotADrop, Source, sealed_drop
 from release.domain.phases import Phase
+from release.errors import ReleaseError
 from release.flows.drops import read_sealed
 from release.flows.registration import Composer, Registrar, Wish
 from release.flows.stamps import read_stamp, stamp
@@ -56,13 +58,31 @@ class Intake:
         self.table.push_image(
             ImageItem(pk="image", sk="newest", image=image, tag=tag, pushed_at=stamp(read_stamp(event.time)))
         )
-        started = [self._start_waiting(waiting) for waiting in self.table.waiting()]
-        started += [
-            self._start_push(endpoint, push_seal(repository, push.image_digest, tag, endpoint.endpoint), image)
-            for endpoint in self.table.endpoints()
-        ]
-        ids = tuple(rollout.rollout_id for rollout in started if rollout)
+        newest = self.table.newest_image()
+        if newest and newest.pushed_at > stamp(read_stamp(event.time)):
+            return ImageReceipt(rollout_ids=(), reason=f"{tag} comes late; {newest.tag} was pushed after it")
+        ids = self._start_all(image, tag)
         return ImageReceipt(rollout_ids=ids, reason=f"{tag} is {image}; it starts {len(ids)} rollouts")
+
+    def _start_all(self, image: str, tag: str) -> tuple[str, ...]:
+        """Start what the image allows, on every endpoint.
+
+        Raises:
+            ReleaseError: the first refusal, when all the others have been started.
+        """
+        wants = [
+            *(partial(self._start_waiting, waiting) for waiting in self.table.waiting()),
+            *(partial(self._start_push, endpoint, image, tag) for endpoint in self.table.endpoints()),
+        ]
+        started, refused = [], []
+        for want in wants:
+            try:
+                started.append(want())
+            except ReleaseError as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
+        return tuple(rollout.rollout_id for rollout in started if rollout)
 
     def _real_key(self, key: str) -> str:
         """Sources disagree whether the event's key is URL-encoded, so the object itself decides; raw comes first."""
@@ -110,9 +130,11 @@ class Intake:
             self.table.stop_waiting(waiting)
         return rollout
 
-    def _start_push(self, endpoint: EndpointItem, seal: str, image: str) -> RolloutItem | None:
+    def _start_push(self, endpoint: EndpointItem, image: str, tag: str) -> RolloutItem | None:
         if endpoint.newest_artifact_id is None:
             return None
+        repository, _, digest = image.partition("/")[2].partition("@")
+        seal = push_seal(repository, digest, tag, endpoint.endpoint)
         rollout = self.registrar.known(endpoint.endpoint, seal)
         if rollout is None:
             source = Source.published(endpoint.newest_artifact_id)

@@ -11,7 +11,10 @@ from release.errors import InvalidInputError
 from release.flows.drops import read_sealed
 from release.flows.records import release_of, rollout_of
 from release.flows.registration import Composer, Registrar, Wish
-from release.ports import ArtifactStore, ReleaseTable
+from release.flows.stamps import stamp
+from release.ports import ArtifactStore, Clock, ReleaseTable
+
+_BRINGS_AN_ARTIFACT = frozenset({"drop", "manual"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,31 +23,45 @@ class Registering:
     artifacts: ArtifactStore
     registrar: Registrar
     composer: Composer
+    now: Clock
 
     def register(self, step: ExecutionInput) -> Registered:
         """Find or make the execution's rollout.
 
         Raises:
-            InvalidInputError: the input breaks its contract, names what does not exist, or a rollout that has ended.
+            InvalidInputError: the input breaks its contract, names what does not exist, or a rollout that has ended
+                or that another execution runs.
         """
         asked = parse_release_input(step.input)
         if isinstance(asked, RegisteredInput):
             rollout = rollout_of(self.table, asked.endpoint, asked.rollout_id)
         else:
             rollout = self.registrar.known(asked.endpoint, step.execution_arn) or self._by_hand(asked, step)
-        if has_ended(rollout.phase):
-            raise InvalidInputError(
-                f"rollout {rollout.rollout_id} has ended as {rollout.phase}: {rollout.reason}; start a new one"
-            )
+        self._check_free(rollout, step.execution_arn)
         self.table.note_execution(rollout, step.execution_arn)
         release = release_of(self.table, rollout)
+        published = self._is_published(release)
+        plan_only = isinstance(asked, ManualInput) and bool(asked.plan_only)
+        if published and not plan_only and rollout.kind in _BRINGS_AN_ARTIFACT:
+            # "Publish artifact" would note it, but has nothing to do for bytes that are there.
+            self.table.note_artifact(rollout.endpoint, release.artifact_id, stamp(self.now()))
         return Registered(
             endpoint=rollout.endpoint,
             rollout_id=rollout.rollout_id,
             release_id=rollout.release_id,
-            published=self._is_published(release),
-            plan_only=isinstance(asked, ManualInput) and bool(asked.plan_only),
+            published=published,
+            plan_only=plan_only,
         )
+
+    def _check_free(self, rollout: RolloutItem, execution_arn: str) -> None:
+        if has_ended(rollout.phase):
+            raise InvalidInputError(
+                f"rollout {rollout.rollout_id} has ended as {rollout.phase}: {rollout.reason}; start a new one"
+            )
+        if rollout.execution_arn not in {None, execution_arn}:
+            raise InvalidInputError(
+                f"rollout {rollout.rollout_id} is run by {rollout.execution_arn} already; start a new one"
+            )
 
     def _by_hand(self, asked: ManualInput, step: ExecutionInput) -> RolloutItem:
         image = asked.image or self._image_for(asked.endpoint)

@@ -11,6 +11,7 @@ from release.errors import (
     InvalidInputError,
     ServiceUnavailableError,
 )
+from tests.builders.artifacts import artifact
 from tests.builders.house import DIGEST, House
 from tests.builders.records import CONFIG
 
@@ -43,6 +44,81 @@ def test_a_drop_takes_the_image_that_serves_before_a_newer_one(house: House) -> 
     assert taken.image.endswith(DIGEST)
     assert offered is not None
     assert offered.image.endswith(newer)
+
+
+def test_a_push_that_comes_late_does_not_replace_a_newer_one(house: House) -> None:
+    house.live()
+    newer = house.push("2026-11-23T14:00:00Z", "sha256:" + "2" * 64)
+
+    late = house.push("2026-11-23T13:00:00Z", "sha256:" + "1" * 64)
+
+    assert (len(newer), late) == (1, ())
+
+
+def test_a_push_reaches_every_endpoint_though_one_has_broken_settings(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.live()
+    house.table.note_artifact("another", newest(house, "chat"), "2026-11-23T12:00:00.000Z")
+    settings = house.settings.of
+
+    def broken(endpoint: str) -> PartialConfig:
+        if endpoint == "another":
+            raise InvalidInputError("the settings break their contract")
+        return settings(endpoint)
+
+    monkeypatch.setattr(house.settings, "of", broken)
+    house.machine.started.clear()
+
+    with pytest.raises(InvalidInputError, match="the settings break"):
+        house.push("2026-11-23T13:00:00Z", "sha256:" + "1" * 64)
+    assert [endpoint for endpoint, _ in house.machine.started] == ["chat"]
+
+
+def newest(house: House, endpoint: str) -> str:
+    item = house.table.endpoint(endpoint)
+    assert item is not None
+    assert item.newest_artifact_id is not None
+    return item.newest_artifact_id
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "another"])
+def test_a_drop_of_bytes_that_are_published_is_its_endpoint_s_newest_artifact(house: House, endpoint: str) -> None:
+    house.live("v1")
+    first = newest(house, "chat")
+    house.live("v2")
+    prefix = f"models/{endpoint}/v1/"
+    house.artifacts.objects |= {prefix + path: body for path, body in artifact("v1").items()}
+    house.artifacts.objects[prefix + "manifest.json"] = b"{}"
+    rollout = house.seal(prefix + "manifest.json", version_id="8")
+
+    asked = {"endpoint": endpoint, "rolloutId": rollout}
+    assert house.registering.register(ExecutionInput(input=asked, execution_arn="arn")).published
+
+    assert newest(house, endpoint) == first
+
+
+def test_a_rollback_leaves_the_newest_artifact_what_it_was(house: House) -> None:
+    house.live("v1")
+    house.live("v2")
+    second = newest(house, "chat")
+    back = house.choosing.choose(ExecutionInput(input={"endpoint": "chat"}, execution_arn="arn:back")).rollout_id
+
+    house.registering.register(
+        ExecutionInput(input={"endpoint": "chat", "rolloutId": back}, execution_arn="arn:release")
+    )
+
+    assert newest(house, "chat") == second
+
+
+def test_a_rollout_is_run_by_one_execution(house: House) -> None:
+    house.push()
+    asked = {"endpoint": "chat", "rolloutId": house.drop()}
+    first = ExecutionInput(input=asked, execution_arn="arn:first")
+    assert house.registering.register(first) == house.registering.register(first)
+
+    with pytest.raises(InvalidInputError, match="is run by arn:first already"):
+        house.registering.register(ExecutionInput(input=asked, execution_arn="arn:second"))
 
 
 def test_an_image_that_comes_while_a_drop_begins_to_wait_is_seen_by_one_of_the_two(house: House) -> None:
