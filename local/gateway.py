@@ -46,8 +46,10 @@ class Gateway:
         except NotImplementedError:
             return _refuse(asked, form, start_response)
         (status, headers, *_) = said[-1]
-        # An address that moto does not know gets its web framework's page, which no client of AWS can read.
-        if status.startswith("404") and ("text/html" in dict(headers).get("Content-Type", "")):
+        # An address that moto does not know gets its web framework's page, which no client of AWS can read. A HEAD has
+        # no page: its 404 is the answer that the object is not there.
+        page = "text/html" in dict(headers).get("Content-Type", "") and environ["REQUEST_METHOD"] != "HEAD"
+        if status.startswith("404") and page:
             return _refuse(asked, form, start_response)
         start_response(status, headers)
         return parts

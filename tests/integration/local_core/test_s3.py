@@ -60,6 +60,13 @@ def test_a_checksum_that_only_a_header_names_is_kept_too(aws: Aws) -> None:
     assert head(aws, bucket, "k")["ChecksumSHA256"] == digest
 
 
+def test_an_object_that_is_not_there_is_not_found(aws: Aws) -> None:
+    with pytest.raises(ClientError) as missing:
+        head(aws, aws.bucket(), "published/nothing")
+
+    assert missing.value.response["Error"]["Code"] == "404"
+
+
 def test_a_wrong_checksum_is_refused_and_nothing_stored(aws: Aws) -> None:
     bucket = aws.bucket()
 
