@@ -1,5 +1,6 @@
 """The one address of the embedded AWS: SageMaker's requests go to the twin, all others to moto."""
 
+import contextlib
 import io
 import json
 import logging
@@ -122,7 +123,17 @@ def server_on(listener: socket.socket, application: Application) -> Any:
         host, port, application, threaded=True, request_handler=_RequestHandler, fd=listener.fileno()
     )
     server.daemon_threads = True
+    server.connections = set()
     return server
+
+
+def close(server: Any) -> None:
+    """Stop serving, on connections that clients keep open too."""
+    server.shutdown()
+    server.server_close()
+    for connection in list(server.connections):
+        with contextlib.suppress(OSError):  # it ended by itself
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Body(io.RawIOBase):
@@ -159,6 +170,15 @@ class _RequestHandler(MotoRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = 65536
     timeout = 75  # real seconds that an idle connection stays
+    server: Any  # with its open connections
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
 
     def run_wsgi(self) -> None:
         if self.headers.get("Expect", "").strip().lower() == "100-continue":
@@ -196,6 +216,11 @@ class _RequestHandler(MotoRequestHandler):
 
     def log_request(self, *_: Any) -> None:
         """One line per request would bury what matters; the services log what they do."""
+
+    def log_error(self, text: str, *args: Any) -> None:
+        """Of a connection that nobody used for `timeout` there is nothing to say."""
+        if not any(isinstance(arg, TimeoutError) for arg in args):
+            super().log_error(text, *args)
 
 
 class _Answer:

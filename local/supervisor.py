@@ -1,11 +1,12 @@
 """The embedded AWS as one process: builds its parts in order, serves until told to stop, ends everything it started."""
 
-import os
 import shutil
 import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+
+from moto.moto_api._internal.models import moto_api_backend
 
 from local import cloudformation_types, gateway, moto_patches
 from local.alarms import AlarmEvaluator
@@ -17,6 +18,7 @@ from local.images import ImageStore
 from local.lambda_runtime import LambdaRuntime
 from local.moto_patches.eventbridge import rules_of
 from local.moto_patches.lambda_functions import CloudWatchLogs
+from local.moto_patches.step_functions import stop_executions
 from local.sagemaker import SageMakerTwin
 from local.world import World
 
@@ -48,10 +50,10 @@ class Supervisor:
         self.world = World(
             port=self._listener.getsockname()[1], state_dir=state_dir.resolve(), clock=Clock(settings.time_scale)
         )
-        os.environ["MOTO_PORT"] = str(self.world.port)  # moto's own calls to itself
         self._delivery = EventDelivery(self.world, rules_of)
         self._functions = LambdaRuntime(self.world, CloudWatchLogs(), self._delivery.send)
         self._patches = moto_patches.install(self.world, self._delivery, self._functions)
+        self._patches.set_environment("MOTO_PORT", str(self.world.port))  # moto's own calls to itself
         cloudformation_types.install(self._patches, self.world)
         images = ImageStore(self.world)
         self._services = EcsServices(self.world, images, settings.ui_port)
@@ -70,16 +72,17 @@ class Supervisor:
         self._alarms.start()
 
     def stop(self) -> None:
-        """End every child process, stop serving and remove the scratch folder."""
+        """End every child process, stop serving, forget all state and remove the scratch folder."""
         self._delivery.stop()
+        stop_executions()
         self._alarms.stop()
         self._services.stop()
         self._sagemaker.stop()
         self._functions.stop()
-        self._server.shutdown()
-        self._server.server_close()
+        gateway.close(self._server)
         self._listener.close()
         self.world.processes.stop_all()
+        moto_api_backend.reset()
         self._patches.undo()
         if self._temporary:
             shutil.rmtree(self.world.state_dir, ignore_errors=True)

@@ -33,7 +33,9 @@ from moto.stepfunctions.responses import StepFunctionResponse
 from local.clock import Clock
 from local.moto_patches import step_functions_tasks
 from local.moto_patches.patching import Patches
-from local.world import World
+from local.world import ACCOUNT, REGION, World
+
+_BEGIN_POLLS, _BEGIN_POLL_S = 500, 0.01  # real time
 
 
 def install(patches: Patches, world: World) -> None:
@@ -47,6 +49,24 @@ def install(patches: Patches, world: World) -> None:
     _keep_why_an_execution_was_stopped(patches)
     _create_machines_from_templates(patches)
     step_functions_tasks.install(patches, world)
+
+
+def stop_executions() -> None:
+    """End what still runs: its threads would go on after the embedded AWS, against whatever answers then."""
+    backend = interpreter.stepfunctions_parser_backends[ACCOUNT][REGION]
+    for machine in backend.state_machines:
+        for running in machine.executions:
+            if running.status == "RUNNING" and _has_begun(running):
+                running.stop(stop_date=datetime.now(UTC), error=None, cause="the embedded AWS was stopped")
+
+
+def _has_begun(started: Any) -> bool:
+    """Whether the execution's thread got as far as where it can be stopped; it takes milliseconds."""
+    for _ in range(_BEGIN_POLLS):
+        if started.exec_worker.env is not None:
+            return True
+        time.sleep(_BEGIN_POLL_S)
+    return False
 
 
 def _interpret_machines(patches: Patches) -> None:
@@ -97,8 +117,7 @@ def _keep_why_an_execution_was_stopped(patches: Patches) -> None:
 
     def stop(self: StepFunctionResponse) -> ActionResult:
         stopped: Any = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
-        while stopped.exec_worker.env is None:
-            time.sleep(0.01)
+        _has_begun(stopped)
         at = datetime.now(UTC)
         stopped.stop(stop_date=at, error=self._get_param("error"), cause=self._get_param("cause"))
         return ActionResult({"stopDate": at})

@@ -1,16 +1,21 @@
 """The embedded AWS as a process: it starts on any port, ends when told and leaves nothing behind, however it ends."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from moto.s3.models import s3_backends
 
+from local.supervisor import Settings, Supervisor
 from tests.integration.local_core.aws import Aws, until
 from tests.integration.local_core.conftest import start, url_of
 
@@ -50,6 +55,43 @@ def test_no_process_outlives_the_supervisor(
         )
     )
     assert (tmp_path / "logs" / "lambda" / f"{function.rsplit(':', 1)[-1]}.log").exists(), "a given folder is kept"
+
+
+@pytest.fixture
+def stopped() -> Aws:
+    """An embedded AWS in this process that was stopped in the middle of its work."""
+    supervisor = Supervisor(Settings(port=0))
+    supervisor.start()
+    aws = Aws(supervisor.world.url, os.getpid())
+    aws.bucket()
+    states = aws.client("stepfunctions")
+    wait = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
+    states.start_execution(stateMachineArn=aws.machine(wait), input="{}")
+    supervisor.stop()
+    return aws
+
+
+def test_a_stopped_embedded_aws_answers_nobody(stopped: Aws) -> None:
+    with pytest.raises(EndpointConnectionError):
+        stopped.client("s3").list_buckets()
+
+
+def test_a_stopped_embedded_aws_leaves_its_process_as_it_was(stopped: Aws) -> None:
+    until(lambda: None if {"execution", "gateway"} & {thread.name for thread in threading.enumerate()} else True)
+    parts: list[Mapping[str, object]] = [
+        vars(module) for name, module in list(sys.modules.items()) if name.startswith("moto.")
+    ]
+    parts += [vars(part) for held in list(parts) for part in list(held.values()) if isinstance(part, type)]
+    patched = [name for held in parts for name, part in held.items() if _home(part).startswith("local.")]
+
+    assert patched == []
+    assert not s3_backends["123456789012"]["aws"].buckets
+    assert "MOTO_PORT" not in os.environ
+
+
+def _home(part: object) -> str:
+    function = getattr(part, "__func__", None) or getattr(part, "fget", None) or part
+    return str(getattr(function, "__module__", "")) if callable(function) else ""
 
 
 def test_a_taken_port_is_one_sentence_and_exit_code_2() -> None:
