@@ -48,8 +48,8 @@ check: setup ## everything that needs no running system: format, lint, types, wa
 test: setup .venv-awscli/.ready ## all tests of every day, the story on the real model included
 	$(BIN)/python -m pytest -m "not prove"
 
-prove: setup .venv-awscli/.ready ## the long proof: every test, the slow ones included
-	$(BIN)/python -m pytest
+prove: setup .venv-awscli/.ready ## the long proof: every test, and twenty times the generated cases
+	SLIPWAY_PROOF=prove $(BIN)/python -m pytest
 
 build: .venv-sam/.ready ## build the Lambda bundle for AWS
 	.venv-sam/bin/sam validate --lint
