@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.conversation import Client
+from ui.look import CSS, theme
 from ui.page import build_page
 from ui.settings import Settings
 
@@ -49,6 +50,8 @@ def build_app(client: Client, settings: Settings) -> FastAPI:
         server_name=settings.host,
         server_port=settings.port,
         app_kwargs=dict(_NO_DOCS),
+        theme=theme(),
+        css=CSS,
         footer_links=[],
         run_history=False,
         enable_monitoring=False,

@@ -13,6 +13,12 @@ from ui.conversation import Answer, Client, ask
 from ui.settings import Settings
 
 FOOTER, PROBLEM = "footer", "problem"
+EXAMPLES = (
+    "What is the capital of France?",
+    "Explain blue/green deployment in two sentences.",
+    "Write a haiku about the sea.",
+)
+_GREEDY, _LONGEST = 0.0, 256
 _WAITING_LIMIT = 500
 
 
@@ -31,11 +37,16 @@ def build_page(client: Client, settings: Settings) -> gr.Blocks:
 
     page = gr.Blocks(title="Slipway chat", fill_height=True, analytics_enabled=False)
     with page:
+        gr.Markdown(
+            f"# Slipway\nEndpoint {settings.stack}-{settings.endpoint}. Every answer names the release that gave it.",
+            elem_id="heading",
+        )
         gr.ChatInterface(
             respond,
-            title="Slipway",
-            description=f"Endpoint {settings.stack}-{settings.endpoint}. Every answer names the release that gave it.",
             chatbot=_conversation(),
+            textbox=_question(),
+            examples=[[question] for question in EXAMPLES],
+            cache_examples=False,
             additional_inputs=[_temperature(), _longest_answer()],
             additional_inputs_accordion=gr.Accordion("How to answer", open=False, render=False),
             concurrency_limit=settings.streams,
@@ -52,22 +63,43 @@ def build_page(client: Client, settings: Settings) -> gr.Blocks:
 def _conversation() -> gr.Chatbot:
     return gr.Chatbot(
         label="Conversation",
+        show_label=False,
+        elem_id="conversation",
         buttons=["copy", "copy_all"],  # without "share", which uploads the conversation
         feedback_options=None,
         allow_tags=False,
-        placeholder="Ask the model something.",
+        placeholder="## What would you like to know?\nType a question, or begin with one of these.",
         scale=1,
         height=None,
         render=False,
     )
 
 
+def _question() -> gr.Textbox:
+    return gr.Textbox(
+        label="Your question",
+        elem_id="question",
+        placeholder="Ask the model something",
+        show_label=False,
+        container=False,
+        autofocus=True,
+        max_lines=8,
+        # Words, not icons: they are the buttons' names for who cannot see them.
+        submit_btn="Ask",
+        stop_btn="Stop",
+        scale=7,
+        render=False,
+    )
+
+
 def _temperature() -> gr.Slider:
-    return gr.Slider(0.0, 2.0, 0.0, step=0.1, label="Temperature", info="0: the same answer every time", render=False)
+    return gr.Slider(
+        0.0, 2.0, _GREEDY, step=0.1, label="Temperature", info="0: the same answer every time", render=False
+    )
 
 
 def _longest_answer() -> gr.Slider:
-    return gr.Slider(16, 2048, 256, step=16, label="Longest answer, tokens", render=False)
+    return gr.Slider(16, 2048, _LONGEST, step=16, label="Longest answer, tokens", render=False)
 
 
 def shown(answer: Answer) -> list[dict[str, Any]]:
@@ -84,7 +116,11 @@ def shown(answer: Answer) -> list[dict[str, Any]]:
 
 def _remark(kind: str, text: str) -> dict[str, Any]:
     """A line of the page, not of the model; `said` knows it by its metadata."""
-    return {"role": "assistant", "content": f"<small>{html.escape(text)}</small>", "metadata": {"id": kind}}
+    return {
+        "role": "assistant",
+        "content": f'<small class="{kind}">{html.escape(text)}</small>',
+        "metadata": {"id": kind},
+    }
 
 
 def said(history: Iterable[dict[str, Any]]) -> list[Message]:

@@ -160,6 +160,38 @@ def test_what_the_model_says_is_never_run(tab: Tab, page: Page) -> None:
     assert tab.title() == "Slipway chat"
 
 
+def test_an_empty_page_offers_questions_that_one_click_asks(tab: Tab, page: Page) -> None:
+    page.runtime.scripts = [Script(words=ANSWER)]
+
+    tab.get_by_role("button", name=QUESTION).click()
+
+    expect(answers(tab).first).to_contain_text("7 tokens")
+    assert page.runtime.requests[-1]["messages"] == [{"role": "user", "content": QUESTION}]
+
+
+def test_what_one_types_into_and_presses_has_a_name(tab: Tab, page: Page) -> None:
+    page.runtime.scripts = [Script(words=["word "] * 100, pause_s=0.05)]
+
+    tab.get_by_role("textbox", name="Your question").fill(QUESTION)
+    tab.get_by_role("button", name="Ask", exact=True).click()
+
+    tab.get_by_role("button", name="Stop", exact=True).click()
+    assert page.runtime.hung_up.wait(5)
+
+
+@pytest.mark.parametrize("width_px", [390, 1280])
+def test_no_answer_makes_the_page_scroll_sideways(browser: Browser, page: Page, width_px: int) -> None:
+    page.runtime.scripts = [Script(words=["x" * 500, "\n```python\n", "print(1) " * 80, "\n```\n"])]
+    tab = browser.new_page(viewport={"width": width_px, "height": 800})
+    tab.goto(page.url)
+
+    ask(tab)
+
+    expect(answers(tab).first).to_contain_text("4 tokens")
+    assert tab.evaluate("document.documentElement.scrollWidth") == width_px
+    tab.close()
+
+
 def test_the_page_asks_no_other_host(browser: Browser, page: Page) -> None:
     tab = browser.new_page()
     asked: list[Any] = []
