@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from release.contracts.steps import RolloutStep
+from release.contracts.steps import PlanStep
 from release.wiring import planning
 
 logger = Logger()
@@ -13,7 +13,7 @@ logger = Logger()
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    step = RolloutStep.parse(event)
+    step = PlanStep.parse(event)
     logger.append_keys(endpoint=step.endpoint, rolloutId=step.rollout_id)
     answer = planning().plan(step).wire()
     logger.info("rollout planned", **answer)

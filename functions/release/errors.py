@@ -25,6 +25,10 @@ class LeaseHeldError(ReleaseError):
     """Another rollout is changing the endpoint. Worth a retry when it has ended."""
 
 
+class OvertakenError(ReleaseError):
+    """A later rollout takes this one's place, so there is nothing left to do. Never retried."""
+
+
 class LeaseLostError(ReleaseError):
     """Another rollout took the lease over; this one must not write any more. Never retried."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from release.contracts.aws_events import EcrImageAction, ObjectCreated
-from release.contracts.steps import LeasedStep, RolloutStep, Settled, Settlement
+from release.contracts.steps import LeasedStep, Planned, PlanStep, RolloutStep, Settled, Settlement
 from release.contracts.table import RolloutItem
 from release.domain.phases import Phase
 from release.domain.truth import Verdict
@@ -97,8 +97,11 @@ class House:
         step = RolloutStep(endpoint="chat", rollout_id=rollout)
         assert self.examining.examine(step).verdict is Verdict.PASSED
         self.publishing.publish(step)
-        self.planning.plan(step)
+        self.plan(rollout)
         return rollout
+
+    def plan(self, rollout_id: str, *, plan_only: bool = False) -> Planned:
+        return self.planning.plan(PlanStep(endpoint="chat", rollout_id=rollout_id, plan_only=plan_only))
 
     def created(self, version: str = "v1") -> LeasedStep:
         """A rollout up to its green."""

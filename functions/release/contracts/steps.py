@@ -46,6 +46,10 @@ class RolloutStep(Contract):
     rollout_id: RolloutId
 
 
+class PlanStep(RolloutStep):
+    plan_only: bool
+
+
 class LeasedStep(RolloutStep):
     lease_token: int = Field(ge=1)
 

@@ -6,6 +6,7 @@ from release.domain.phases import Phase, may_follow
 from release.domain.truth import FAILED, IN_SERVICE, EndpointState
 
 _ARTIFACTS_FAULT = frozenset({"ArtifactRejectedError", "ArtifactIncompleteError"})
+_OVERTAKEN = "OvertakenError"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ def must_be_deleted(aftermath: Aftermath) -> bool:
 
 def ending_before_traffic(phase: Phase, error: str) -> Ending:
     """No traffic has moved. `error` is the name of the class that the machine caught."""
+    if error == _OVERTAKEN and may_follow(phase, Phase.SKIPPED):
+        return Ending(Phase.SKIPPED, "")
     rejected = error in _ARTIFACTS_FAULT and may_follow(phase, Phase.REJECTED)
     return Ending(Phase.REJECTED if rejected else Phase.FAILED, "")
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from release.contracts.steps import LeaseTaken, Planned, RolloutStep
+from release.contracts.steps import LeaseTaken, Planned, PlanStep, RolloutStep
 from release.contracts.table import PlanItem, ReleaseItem, RolloutItem
 from release.domain.names import Names
 from release.domain.phases import Phase, may_follow
 from release.domain.plan import Plan, plan_rollout
 from release.domain.truth import DELETING, EndpointState, Progress, look
-from release.errors import LeaseHeldError, RolloutFailedError
+from release.domain.turns import Turn, overtaken_by
+from release.errors import LeaseHeldError, OvertakenError, RolloutFailedError
 from release.flows.records import LEASE_S, enter, entry, release_of, rollout_of
 from release.flows.stamps import stamp, stamp_after
 from release.ports import Clock, Images, ReleaseTable, Serving
@@ -22,8 +23,8 @@ class Planning:
     stack: str
     now: Clock
 
-    def plan(self, step: RolloutStep) -> Planned:
-        """Record the plan.
+    def plan(self, step: PlanStep) -> Planned:
+        """Record the plan; where it was all that was asked for, it is also the rollout's end.
 
         Raises:
             RolloutFailedError: the release's image is no longer in the registry.
@@ -34,7 +35,10 @@ class Planning:
             raise RolloutFailedError(f"image {release.image} is not in the registry any more; push it again")
         state = self.serving.describe(Names(self.stack, step.endpoint).sagemaker_endpoint)
         plan = plan_for(release, state)
-        enter(self.table, rollout, entry(Phase.PLANNED, plan.reason, self.now(), plan_item(plan)))
+        phase, reason = Phase.PLANNED, plan.reason
+        if step.plan_only:
+            phase, reason = Phase.SKIPPED, f"planned only, as asked; {plan.reason}"
+        enter(self.table, rollout, entry(phase, reason, self.now(), plan_item(plan)))
         return Planned(
             strategy=plan.strategy,
             fleet_size=plan.fleet_size,
@@ -62,8 +66,11 @@ class Leasing:
 
         Raises:
             LeaseHeldError: another rollout holds it.
+            OvertakenError: a later rollout makes this one pointless.
         """
         rollout, now = rollout_of(self.table, step.endpoint, step.rollout_id), self.now()
+        if rollout.lease_token is None:
+            self._check_turn(rollout)
         try:
             token = self.table.take_lease(rollout, now=stamp(now), expires_at=stamp_after(now, LEASE_S))
         except LeaseHeldError as held:
@@ -71,6 +78,15 @@ class Leasing:
                 self.table.enter(rollout, entry(Phase.WAITING, str(held), now))
             raise
         return LeaseTaken(lease_token=token)
+
+    def _check_turn(self, rollout: RolloutItem) -> None:
+        later = overtaken_by(_turn(rollout), map(_turn, self.table.rollouts(rollout.endpoint)))
+        if later:
+            raise OvertakenError(f"rollout {later}, which was asked for later, takes the place of {rollout.rollout_id}")
+
+
+def _turn(rollout: RolloutItem) -> Turn:
+    return Turn(rollout.rollout_id, rollout.kind, rollout.phase, rollout.created_at)
 
 
 def plan_for(release: ReleaseItem, state: EndpointState | None) -> Plan:

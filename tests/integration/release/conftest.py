@@ -111,7 +111,7 @@ class Stack:
         if not published:
             self._expect(self.call("examine_artifact", step), "verdict", "passed", "ArtifactRejectedError")
             self.call("publish_artifact", step)
-        if self.call("plan_rollout", step)["alreadyLive"]:
+        if self.call("plan_rollout", step | {"planOnly": False})["alreadyLive"]:
             return
         leased = step | self.call("acquire_lease", step)
         self.call("create_green", leased)

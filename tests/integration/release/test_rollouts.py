@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from release.errors import ArtifactIncompleteError, LeaseHeldError, LeaseLostError, UnknownReleaseError
+from release.errors import ArtifactIncompleteError, LeaseHeldError, LeaseLostError, OvertakenError, UnknownReleaseError
 from tests.builders.artifacts import artifact, sharded, tarball
 from tests.integration.release.conftest import BUCKET, TABLE, Stack
 
@@ -305,15 +305,35 @@ def test_a_rollback_to_an_instant_goes_to_what_served_then(stack: Stack) -> None
     assert chosen["releaseId"] == first.partition("-")[0]
 
 
+def planned(stack: Stack, step: dict[str, Any]) -> None:
+    stack.call("examine_artifact", step)
+    stack.call("publish_artifact", step)
+    stack.call("plan_rollout", step | {"planOnly": False})
+
+
+def test_of_two_drops_that_wait_the_newer_one_goes_on_whichever_asks_first(stack: Stack) -> None:
+    first = first_live(stack)
+    older = {"endpoint": "chat", "rolloutId": dropped(stack, "v2")}
+    newer = {"endpoint": "chat", "rolloutId": dropped(stack, "v3")}
+    for step in (newer, older):
+        planned(stack, step)
+
+    with pytest.raises(OvertakenError, match=newer["rolloutId"]) as overtaken:
+        stack.call("acquire_lease", older)
+
+    caught = {"outcome": "failed", "error": "OvertakenError", "cause": str(overtaken.value)}
+    assert stack.call("settle_rollout", older | caught)["phase"] == "skipped"
+    assert stack.call("acquire_lease", newer)["leaseToken"] > 1
+    assert stack.answers().endswith(f"rollout={first}")
+
+
 def test_one_rollout_at_a_time_changes_an_endpoint(stack: Stack) -> None:
     stack.call("receive_image", stack.push())
     one = {"endpoint": "chat", "rolloutId": dropped(stack, "v1")}
     two = {"endpoint": "chat", "rolloutId": dropped(stack, "v2")}
-    for step in (one, two):
-        stack.call("examine_artifact", step)
-        stack.call("publish_artifact", step)
-        stack.call("plan_rollout", step)
+    planned(stack, one)
     held = stack.call("acquire_lease", one)
+    planned(stack, two)
 
     assert stack.call("acquire_lease", one) == held
     with pytest.raises(LeaseHeldError, match=one["rolloutId"]):
@@ -340,8 +360,11 @@ def test_one_rollout_at_a_time_changes_an_endpoint(stack: Stack) -> None:
 def test_every_step_can_be_taken_twice(stack: Stack) -> None:
     step = registered(stack, artifact())
     call = stack.call
-    for function in ("examine_artifact", "publish_artifact", "plan_rollout", "acquire_lease"):
+    for function in ("examine_artifact", "publish_artifact"):
         assert call(function, step) == call(function, step)
+    plan = step | {"planOnly": False}
+    assert call("plan_rollout", plan) == call("plan_rollout", plan)
+    assert call("acquire_lease", step) == call("acquire_lease", step)
     leased = step | call("acquire_lease", step)
     for function in ("create_green", "shift_traffic"):
         assert call(function, leased) == call(function, leased)

@@ -51,7 +51,8 @@ def test_a_plan_only_run_changes_nothing_and_tells_the_plan(machines: Machines) 
     assert execution.status == "SUCCEEDED"
     assert execution.states[-1] == "Planned"
     assert execution.output["strategy"] == "allAtOnce"
-    assert {"acquire_lease", "shift_traffic", "settle_rollout"} & set(execution.sent) == set()
+    assert execution.sent["plan_rollout"][0]["planOnly"] is True
+    assert {"publish_artifact", "acquire_lease", "shift_traffic", "settle_rollout"} & set(execution.sent) == set()
 
 
 def test_a_release_that_serves_already_is_settled_without_a_lease(machines: Machines) -> None:
@@ -163,6 +164,17 @@ def test_a_failed_rollout_ends_by_its_phase_with_the_settlement_s_sentence(
 
     assert (execution.status, execution.states[-1]) == ("FAILED", end)
     assert (execution.error, execution.cause) == (error, "w.bin is a pickle")
+
+
+def test_a_rollout_that_a_later_one_overtakes_ends_without_failing(machines: Machines) -> None:
+    overtaken = {"raise": "OvertakenError", "message": "a later rollout takes its place"}
+    settled = {"phase": "skipped", "reason": "a later rollout takes its place"}
+
+    execution = machines.run("release", {"acquire_lease": [overtaken], "settle_rollout": [settled]})
+
+    assert (execution.status, execution.states[-1]) == ("SUCCEEDED", "Skipped")
+    assert execution.output["phase"] == "skipped"
+    assert settlement(execution)["error"] == "OvertakenError"
 
 
 def test_a_failure_is_settled_when_the_endpoint_rests(machines: Machines) -> None:

@@ -59,10 +59,10 @@ def test_a_release_that_is_live_already_is_skipped_unless_another_rollout_is_und
     again = house.seal("models/chat/v1/manifest.json", version_id="8")
     assert again is not None
     step = RolloutStep(endpoint="chat", rollout_id=again)
-    assert house.planning.plan(step).already_live
+    assert house.plan(again).already_live
 
     moving = house.created("v2")
-    assert not house.planning.plan(step).already_live
+    assert not house.plan(again).already_live
     house.settle(moving, "failed", "States.Timeout")
 
     settled = house.settle(LeasedStep(endpoint="chat", rollout_id=again, lease_token=1), "live")
@@ -136,8 +136,7 @@ def test_after_a_stuck_rollout_the_way_back_is_the_last_release_that_was_proved(
 
     assert house.notices.told[-1].undo == "slipway rollback chat"
     assert chosen.release_id == proved.rollout_id.partition("-")[0]
-    back = RolloutStep(endpoint="chat", rollout_id=chosen.rollout_id)
-    assert not house.planning.plan(back).already_live
+    assert not house.plan(chosen.rollout_id).already_live
 
 
 def test_whoever_lost_the_lease_closes_only_its_own_record(house: House) -> None:

@@ -226,3 +226,16 @@ def test_a_rollback_is_chosen_once_and_its_execution_started_once(house: House) 
     assert ("chat", chosen.rollout_id) in house.machine.started
     followed = house.following.follow(step)
     assert (followed.phase, followed.ended, followed.live) == (Phase.RECEIVED, False, False)
+
+
+def test_a_plan_alone_ends_its_rollout_and_publishes_nothing(house: House) -> None:
+    house.push()
+    rollout = house.drop()
+    assert rollout is not None
+    house.examining.examine(RolloutStep(endpoint="chat", rollout_id=rollout))
+
+    assert house.plan(rollout, plan_only=True) == house.plan(rollout, plan_only=True)
+
+    ended = house.rollout(RolloutStep(endpoint="chat", rollout_id=rollout))
+    assert (ended.phase, ended.plan is None) == (Phase.SKIPPED, False)
+    assert ended.reason.startswith("planned only, as asked; ")

@@ -29,7 +29,7 @@ def test_a_plan_needs_the_image_to_be_there_still(house: House) -> None:
     house.images.gone.add(IMAGE)
 
     with pytest.raises(RolloutFailedError, match="not in the registry any more"):
-        house.planning.plan(RolloutStep(endpoint="chat", rollout_id=rollout))
+        house.plan(rollout)
 
 
 def test_green_is_made_of_what_the_release_pins_and_knows_its_name(house: House) -> None:
@@ -66,10 +66,12 @@ def test_a_second_release_has_as_many_instances_as_serve_now(house: House) -> No
 
 def test_a_rollout_that_waited_for_the_first_release_is_planned_anew(house: House) -> None:
     """Both were planned when nothing served; the second must replace the first, not create the endpoint again."""
-    house.push()
+    first = house.created("v1")
     second = house.planned("v2")
     assert house.rollout(RolloutStep(endpoint="chat", rollout_id=second)).plan is not None
-    house.live("v1")
+    house.shifting.shift(first)
+    house.serving.arrive(ENDPOINT)
+    house.settle(first, "live")
 
     token = house.leasing.acquire(RolloutStep(endpoint="chat", rollout_id=second)).lease_token
     step = LeasedStep(endpoint="chat", rollout_id=second, lease_token=token)
@@ -176,4 +178,4 @@ def test_a_record_that_is_missing_is_told_by_name(house: House) -> None:
         house.shifting.shift(LeasedStep(endpoint="chat", rollout_id=rollout, lease_token=token))
     del house.table.items[found.pk, f"release#{found.release_id}"]
     with pytest.raises(InvalidInputError, match="which has no record"):
-        house.planning.plan(step)
+        house.plan(rollout)

@@ -116,6 +116,8 @@ def test_an_answer_proves_only_who_gave_it(answer: ProbeAnswer, verdict: Verdict
         ("creating", "ArtifactRejectedError", "failed"),
         ("planned", "RolloutFailedError", "failed"),
         ("received", "States.Timeout", "failed"),
+        ("planned", "OvertakenError", "skipped"),
+        ("waiting", "OvertakenError", "skipped"),
     ],
 )
 def test_before_traffic_the_error_decides(phase: str, error: str, end: str) -> None:
