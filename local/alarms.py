@@ -10,6 +10,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -46,6 +47,7 @@ class AlarmEvaluator:
     def install(self, patches: Patches) -> None:
         """Give metrics and alarms the embedded clock, alarms their first state and changes their consequences."""
         patches.replace(models, "utcnow", self._now)
+        _count_each_metric_alone(patches)
         self._keep_state_on_update(patches)
         self._tell_of_changes(patches)
 
@@ -186,6 +188,19 @@ def _key(of: Any) -> MetricKey:
     """Of an alarm or a datum, which name their parts differently."""
     name = of.metric_name if isinstance(of, models.Alarm) else of.name
     return of.namespace, name, frozenset((dimension.name, dimension.value) for dimension in of.dimensions)
+
+
+def _count_each_metric_alone(patches: Patches) -> None:
+    """moto's GetMetricStatistics adds up every metric that has the asked dimensions among others."""
+
+    def get_metric_statistics(
+        backend: models.CloudWatchBackend, *args: Any, dimensions: list[dict[str, str]], **named: Any
+    ) -> Any:
+        wanted = {(dimension["Name"], dimension["Value"]) for dimension in dimensions}
+        alone = [datum for datum in backend.get_all_metrics() if _key(datum)[2] == wanted]
+        return original(SimpleNamespace(get_all_metrics=lambda: alone), *args, dimensions=dimensions, **named)
+
+    original = patches.replace(models.CloudWatchBackend, "get_metric_statistics", get_metric_statistics)
 
 
 def _samples(data: Iterable[models.MetricDatumBase], wanted: set[MetricKey]) -> dict[MetricKey, list[Any]]:

@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -81,8 +82,9 @@ class EventDelivery:
         """Hand an event to every target of a rule that it matched; returns at once."""
         if rule.state != "ENABLED" or self._stopped.is_set():
             return
+        accepted_s = self._world.clock.time()
         for target in rule.targets:
-            self._pool.submit(self._attempt, rule, target, event, 1)
+            self._pool.submit(self._attempt, _Delivery(rule.arn, target, event, accepted_s), 1)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -107,29 +109,26 @@ class EventDelivery:
             raise NotEmulatedError(f"local AWS does not emulate EventBridge targets of {service}: {arn}")
         deliver(arn, body, attributes or {})
 
-    def _attempt(self, rule: Rule, target: Target, event: Event, attempt: int) -> None:
+    def _attempt(self, delivery: "_Delivery", attempt: int) -> None:
         try:
-            self.send(target["Arn"], target_input(target, event))
+            self.send(delivery.target["Arn"], target_input(delivery.target, delivery.event))
         except (ClientError, BotoCoreError, NotEmulatedError, ValueError) as error:
-            self._failed(rule, target, event, attempt, error)
+            self._failed(delivery, attempt, error)
         except Exception:  # the pool would swallow it: a lost event must be seen
-            logger.exception("delivery of %s to %s broke", event["id"], target["Arn"])
+            logger.exception("delivery of %s to %s broke", delivery.event["id"], delivery.target["Arn"])
 
-    def _failed(self, rule: Rule, target: Target, event: Event, attempt: int, error: Exception) -> None:
+    def _failed(self, delivery: "_Delivery", attempt: int, error: Exception) -> None:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-        policy = target.get("RetryPolicy", {})
-        retries = policy.get("MaximumRetryAttempts", _DEFAULT_RETRIES)
-        oldest_s = policy.get("MaximumEventAgeInSeconds", _DEFAULT_AGE_S)
         delay_s = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** (attempt - 1))
         hopeless = not isinstance(error, (ClientError, BotoCoreError)) or code in _HOPELESS
-        if not hopeless and attempt <= retries and delay_s * 2 <= oldest_s:
-            logger.warning("%s did not take %s, attempt %d: %s", target["Arn"], event["id"], attempt, error)
-            self._later(delay_s, rule, target, event, attempt + 1)
+        exhausted = None if hopeless else delivery.exhausted(attempt, self._world.clock.time() + delay_s)
+        if hopeless or exhausted:
+            why = {"code": code, "message": str(error), "attempts": attempt - 1, "condition": exhausted}
+            self._bury(delivery, why)
             return
-        condition = None if hopeless else "MaximumRetryAttempts"
-        self._bury(
-            rule, target, event, {"code": code, "message": str(error), "attempts": attempt - 1, "condition": condition}
-        )
+        said = "%s did not take %s, attempt %d: %s"
+        logger.warning(said, delivery.target["Arn"], delivery.event["id"], attempt, error)
+        self._later(delay_s, delivery, attempt + 1)
 
     def _later(self, delay_s: float, *attempt: Any) -> None:
         def again() -> None:
@@ -140,7 +139,8 @@ class EventDelivery:
         timer.daemon = True
         timer.start()
 
-    def _bury(self, rule: Rule, target: Target, event: Event, why: dict[str, Any]) -> None:
+    def _bury(self, delivery: "_Delivery", why: dict[str, Any]) -> None:
+        target, event = delivery.target, delivery.event
         grave = target.get("DeadLetterConfig", {}).get("Arn")
         logger.error(
             "event %s never reached %s (%s); dead-letter queue: %s", event["id"], target["Arn"], why["message"], grave
@@ -148,7 +148,7 @@ class EventDelivery:
         if grave is None:
             return
         attributes = {
-            "RULE_ARN": rule.arn,
+            "RULE_ARN": delivery.rule_arn,
             "TARGET_ARN": target["Arn"],
             "ERROR_CODE": why["code"],
             "ERROR_MESSAGE": why["message"],
@@ -158,7 +158,7 @@ class EventDelivery:
             attributes["EXHAUSTED_RETRY_CONDITION"] = why["condition"]
         try:
             self.send(grave, json.dumps(event), attributes)
-        except ClientError as error:
+        except (ClientError, BotoCoreError, NotEmulatedError) as error:
             logger.error("dead-letter queue %s did not take %s: %s", grave, event["id"], error)  # noqa: TRY400
 
     def _to_lambda(self, arn: str, body: str, _: dict[str, str]) -> None:
@@ -188,6 +188,26 @@ class EventDelivery:
             "EventBusName": arn,
         }
         self._world.client("events").put_events(Entries=[entry])
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    """One event on its way to one target."""
+
+    rule_arn: str
+    target: Target
+    event: Event
+    accepted_s: float
+    """AWS time."""
+
+    def exhausted(self, attempts: int, next_attempt_s: float) -> str | None:
+        """Which limit of the target's retry policy forbids another attempt at this AWS time; None if none does."""
+        policy = self.target.get("RetryPolicy", {})
+        if attempts > policy.get("MaximumRetryAttempts", _DEFAULT_RETRIES):
+            return "MaximumRetryAttempts"
+        if next_attempt_s - self.accepted_s > policy.get("MaximumEventAgeInSeconds", _DEFAULT_AGE_S):
+            return "MaximumEventAgeInSeconds"
+        return None
 
 
 def new_event(

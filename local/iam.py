@@ -18,7 +18,7 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 from moto.iam.models import iam_backends
 from moto.s3.exceptions import S3AccessDeniedError
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeKey, s3_backends
 from moto.s3.responses import S3Response
 from moto.sts.models import sts_backends
 from moto.sts.responses import TokenResponse
@@ -202,6 +202,8 @@ class Iam:
         caller = self.caller(access_key_of(response.headers, response.querystring))
         headers = {name.lower(): value for name, value in response.headers.items()}
         action = response.data["Action"]
+        if bucket_name and action != "CreateBucket" and _bucket(bucket_name) is None:
+            return  # S3 tells everybody that a bucket does not exist, as the names are the world's
         keys = [key_name]
         if action == "DeleteObject" and key_name is None:
             keys = [unquote(key.decode()) for key in _DELETED_KEY.findall(response.raw_body or b"")]
@@ -272,13 +274,17 @@ def _document(policy: Any) -> Mapping[str, Any]:
 
 def _bucket_policies(resource: str) -> list[Mapping[str, Any]]:
     name = resource.removeprefix("arn:aws:s3:::").split("/", 1)[0]
-    bucket = s3_backends[ACCOUNT]["aws"].buckets.get(name)
+    bucket = _bucket(name)
     return [_document(bucket.policy.decode())] if bucket is not None and bucket.policy else []
 
 
 def _exists(bucket_name: str | None, key_name: str) -> bool:
-    bucket = s3_backends[ACCOUNT]["aws"].buckets.get(bucket_name or "")
-    return bucket is not None and key_name in bucket.keys
+    bucket = _bucket(bucket_name or "")
+    return bucket is not None and isinstance(bucket.keys.get(key_name), FakeKey)
+
+
+def _bucket(name: str) -> Any:
+    return s3_backends[ACCOUNT]["aws"].buckets.get(name)
 
 
 def _sentence(caller: Caller, need: Need, by_identity: Effect, by_resource: Effect) -> str:

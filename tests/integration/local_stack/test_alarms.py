@@ -92,9 +92,30 @@ def test_errors_of_another_fleet_are_another_metric(world: World, evaluator: Ala
     _put_alarm(world)
     _put_errors(world, 9, BLUE)
     _put_errors(world, 9, GREEN[:1])
+    _put_errors(world, 9, [*GREEN, {"Name": "Zone", "Value": "a"}])
     evaluator.evaluate_all()
 
     assert _alarm(world)["StateValue"] == "OK"
+
+
+def test_statistics_are_of_one_metric_not_of_those_with_more_dimensions(
+    world: World, evaluator: AlarmEvaluator
+) -> None:
+    _put_errors(world, 2)
+    _put_errors(world, 9, [*GREEN, {"Name": "Zone", "Value": "a"}])
+    now = world.clock.now()
+
+    [point] = world.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Dimensions=GREEN,
+        StartTime=now - timedelta(minutes=5),
+        EndTime=now + timedelta(minutes=5),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+
+    assert point["Sum"] == 2
 
 
 def test_an_alarm_returns_to_ok_when_the_errors_are_long_past(world: World, evaluator: AlarmEvaluator) -> None:

@@ -61,6 +61,9 @@ def account(world: World) -> None:
     for bucket in ("drops", "others"):
         s3.create_bucket(Bucket=bucket)
         s3.put_object(Bucket=bucket, Key="models/a", Body=b"1")
+    s3.put_bucket_versioning(Bucket="drops", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket="drops", Key="models/deleted", Body=b"1")
+    s3.delete_object(Bucket="drops", Key="models/deleted")
     world.client("dynamodb").create_table(
         TableName="releases",
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
@@ -104,6 +107,13 @@ REFUSALS: dict[str, tuple[str, Callable[[Any], Any], str, str]] = {
         "AccessDenied",
         "s3:ListBucket",
     ),
+    "learns that an object was deleted": (
+        "s3",
+        lambda s3: s3.get_object(Bucket="drops", Key="models/deleted"),
+        "AccessDenied",
+        "s3:ListBucket",
+    ),
+    "makes a bucket": ("s3", lambda s3: s3.create_bucket(Bucket="mine"), "AccessDenied", "s3:CreateBucket"),
     "deletes several objects": (
         "s3",
         lambda s3: s3.delete_objects(Bucket="drops", Delete={"Objects": [{"Key": "models/a"}]}),
@@ -174,6 +184,15 @@ def test_a_role_is_refused_what_no_policy_allows(world: World, role: str, accoun
     assert code in error["Code"], error
     assert said in error["Message"]
     assert "assumed-role/step/test is not authorized to perform: " in error["Message"]
+
+
+def test_everybody_may_know_that_a_bucket_does_not_exist(world: World, role: str) -> None:
+    s3 = world.client("s3", world.role_credentials(role, "test"))
+
+    with pytest.raises(ClientError) as missing:
+        s3.get_object(Bucket="nobodys", Key="models/a")
+
+    assert missing.value.response["Error"]["Code"] == "NoSuchBucket"
 
 
 def test_the_administrator_may_do_what_no_resource_denies(world: World, iam: Iam, account: None) -> None:

@@ -86,6 +86,15 @@ def test_a_target_that_is_busy_for_too_long_loses_the_event_to_the_dead_letter_q
     assert attributes["ERROR_CODE"] == "ThrottlingException"
 
 
+def test_an_event_that_grew_too_old_is_given_up_whatever_retries_are_left(deliver: Deliver) -> None:
+    world = deliver(["ThrottlingException"] * 999, RetryPolicy={"MaximumEventAgeInSeconds": 600})
+
+    [message] = world.taken["dead-letters"]
+    assert message["MessageAttributes"]["EXHAUSTED_RETRY_CONDITION"]["StringValue"] == "MaximumEventAgeInSeconds"
+    # Waits of 1, 2, 4 … 256 AWS seconds make 511; the next one would end at 811.
+    assert world.attempts <= 10
+
+
 def test_a_target_that_is_gone_is_tried_once(deliver: Deliver) -> None:
     world = deliver(["AWS.SimpleQueueService.NonExistentQueue"])
 
