@@ -13,7 +13,10 @@ import os  # noqa: E402 - after the signals
 import socket  # noqa: E402 - after the signals
 import sys  # noqa: E402 - after the signals
 import threading  # noqa: E402 - after the signals
+from concurrent.futures import ThreadPoolExecutor  # noqa: E402 - after the signals
+from pathlib import Path  # noqa: E402 - after the signals
 
+from artifact.folder import check_folder  # noqa: E402 - after the signals
 from engine.channel import Channel  # noqa: E402 - after the signals
 from engine.intake import Intake  # noqa: E402 - after the signals
 from engine.protocol import Configure, Loaded, LoadFailed  # noqa: E402 - after the signals
@@ -31,9 +34,13 @@ def main() -> int:
 
 def _serve(channel: Channel, intake: Intake, settings: Configure) -> int:
     try:
-        from engine.load import load  # noqa: PLC0415 - seconds of imports, after the channel is up
-        from engine.loop import Loop  # noqa: PLC0415 - the same
+        with ThreadPoolExecutor(1, "check") as threads:
+            # Checksums leave the interpreter to the imports, and both take seconds.
+            checked = threads.submit(check_folder, Path(settings.model_dir))
+            from engine.load import load  # noqa: PLC0415 - seconds of imports, after the channel is up
+            from engine.loop import Loop  # noqa: PLC0415 - the same
 
+            checked.result()
         model = load(settings)
         loop = Loop(model.runner, model.text, model.budget, model.eos, channel.send)
     except Exception as error:  # noqa: BLE001 - process boundary: whatever it was, /ping must say it

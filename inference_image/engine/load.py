@@ -9,7 +9,7 @@ import psutil
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from artifact.folder import ArtifactRefusedError, check_folder
+from artifact.folder import ArtifactRefusedError
 from engine.policy import Budget
 from engine.protocol import Configure
 from engine.runner import Runner
@@ -32,13 +32,12 @@ class Model:
 
 
 def load(settings: Configure) -> Model:
-    """Check the folder, then load it onto the GPU, or the CPU where there is none.
+    """Load a folder that `check_folder` has passed onto the GPU, or the CPU where there is none.
 
     Raises:
-        ArtifactRefusedError: the folder must not or cannot be loaded.
+        ArtifactRefusedError: the folder cannot be loaded.
     """
     folder = Path(settings.model_dir)
-    check_folder(folder)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
