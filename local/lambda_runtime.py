@@ -47,6 +47,10 @@ class TooManyInvocationsError(Exception):
     """The function's reserved concurrency is in use."""
 
 
+class StoppingError(Exception):
+    """The embedded AWS is shutting down."""
+
+
 class LambdaRuntime:
     """Invokes functions.
 
@@ -60,6 +64,7 @@ class LambdaRuntime:
         self._logs = logs
         self._send = send
         self._lock = threading.Lock()
+        self._stopping = threading.Event()
         self._idle: dict[str, list[Worker]] = {}
         self._busy: set[Worker] = set()
         self._running: Counter[str] = Counter()
@@ -98,6 +103,8 @@ class LambdaRuntime:
     def _invoke_async(self, *event: Any) -> None:
         try:
             self._invoke_until_done(*event)
+        except StoppingError:
+            logger.warning("an asynchronous event of %s was given up: the embedded AWS ends", event[0].name)
         except Exception:  # a thread's end: without this line a lost event would leave no word
             logger.exception("an asynchronous event of %s was lost", event[0].name)
 
@@ -110,7 +117,7 @@ class LambdaRuntime:
             logger.warning(
                 "%s failed an event, attempt %d: %s", function.name, attempts, answer.payload.decode(errors="replace")
             )
-            self._world.clock.sleep(delay_s)
+            self._wait(delay_s)
             answer = self._invoke_when_free(function, code, payload)
             attempts += 1
         if answer.failed:
@@ -125,7 +132,11 @@ class LambdaRuntime:
             try:
                 return self.invoke(function, code, payload)
             except TooManyInvocationsError:
-                self._world.clock.sleep(_THROTTLED_DELAY_S)
+                self._wait(_THROTTLED_DELAY_S)
+
+    def _wait(self, aws_seconds: float) -> None:
+        if self._world.clock.wait(self._stopping, aws_seconds):
+            raise StoppingError
 
     def _settle(self, function: Function, payload: bytes, answer: Answer, policy: AsyncPolicy, attempts: int) -> None:
         destination = policy.on_failure_arn if answer.failed else policy.on_success_arn
@@ -137,6 +148,8 @@ class LambdaRuntime:
             self._send(policy.dead_letter_arn, payload.decode(), attributes)
 
     def stop(self) -> None:
+        """End every worker; what waits for its next attempt is given up."""
+        self._stopping.set()
         with self._lock:
             workers = [*self._busy, *(worker for idle in self._idle.values() for worker in idle)]
             self._idle.clear()

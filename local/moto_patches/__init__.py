@@ -2,7 +2,7 @@
 
 from local.event_delivery import EventDelivery
 from local.lambda_runtime import LambdaRuntime
-from local.moto_patches import ecr, eventbridge, lambda_functions, s3, s3_bodies, s3_objects, step_functions
+from local.moto_patches import ecr, eventbridge, lambda_functions, s3, s3_bodies, s3_objects, sns, step_functions
 from local.moto_patches.patching import Patches
 from local.world import World
 
@@ -17,4 +17,5 @@ def install(world: World, delivery: EventDelivery, functions: LambdaRuntime) -> 
     s3_bodies.install(patches, world.state_dir)
     s3_objects.install(patches)
     ecr.install(patches, delivery)
+    sns.install(patches)
     return patches

@@ -8,6 +8,7 @@ from typing import Any
 from moto import settings
 from moto.iam.access_control import PermissionResult
 from moto.s3 import models, notifications, utils
+from moto.s3.exceptions import S3ClientError
 
 from local.event_delivery import EventDelivery
 from local.moto_patches.patching import Patches
@@ -26,6 +27,7 @@ def install(patches: Patches, delivery: EventDelivery) -> None:
     _complete_multipart_once(patches)
     _configure_buckets_from_templates(patches)
     _read_no_bucket_policy(patches)
+    _refuse_functions_as_targets(patches)
 
 
 def _read_buckets_from_the_path(patches: Patches) -> None:
@@ -37,6 +39,18 @@ def _read_buckets_from_the_path(patches: Patches) -> None:
 def _read_no_bucket_policy(patches: Patches) -> None:
     """moto reads a bucket's policy without its conditions and principals, so "deny unless TLS" denies everyone."""
     patches.replace(models.FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
+
+
+def _refuse_functions_as_targets(patches: Patches) -> None:
+    """moto would run the function in Docker and swallow that there is none."""
+
+    def set_notification_configuration(self: models.FakeBucket, wanted: dict[str, Any] | None) -> None:
+        if wanted and "CloudFunctionConfiguration" in wanted:
+            message = "local AWS does not emulate S3 notifications of functions; use a rule of EventBridge"
+            raise S3ClientError("NotImplemented", message)
+        original(self, wanted)
+
+    original = patches.replace(models.FakeBucket, "set_notification_configuration", set_notification_configuration)
 
 
 def _announce_created_objects(patches: Patches, delivery: EventDelivery) -> None:

@@ -147,11 +147,11 @@ class Deployer:
                 self._shift(endpoint, blue, green, step)
                 guard.bake(step.bake_s)
             guard.bake(policy.termination_wait_s, watch_alarms=self._behaviour.alarms_count_while_blue_waits)
-        except DeploymentFailedError:
-            self._return_traffic(endpoint, blue, green, policy)
-            raise
         except StoppingError:
             green.end()
+            raise
+        except Exception:  # whatever it was, `_run` says it; here blue must have its traffic back
+            self._return_traffic(endpoint, blue, green, policy)
             raise
         now = self._world.clock.now()
         endpoint.variant_stages = dict.fromkeys(blue.variants, (VariantStage.DELETING, now))

@@ -7,13 +7,14 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws, settings
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.core.config import default_user_config
 from moto.ecr.models import Image
 from moto.s3 import models as s3
@@ -35,6 +36,7 @@ from moto.stepfunctions.responses import StepFunctionResponse
 
 MIB = 1024 * 1024
 ACCOUNT, REGION = "123456789012", "us-east-1"
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -227,3 +229,30 @@ def test_moto_joins_the_parts_of_an_upload_in_memory() -> None:
 
 def test_moto_writes_a_copy_byte_by_byte() -> None:
     assert "value=src_key.value" in inspect.getsource(s3.S3Backend.copy_object)
+
+
+# SNS and CloudWatch
+
+
+def test_moto_hands_functions_an_invented_message() -> None:
+    assert "arn:aws:sns:EXAMPLE" in inspect.getsource(LambdaBackend.send_sns_message)
+
+
+def test_moto_adds_up_metrics_with_more_dimensions_than_asked() -> None:
+    cloudwatch = boto3.client("cloudwatch", region_name=REGION)
+    dimensions: Any = [{"Name": "a", "Value": "1"}, {"Name": "b", "Value": "2"}]
+    cloudwatch.put_metric_data(
+        Namespace="n", MetricData=[{"MetricName": "m", "Dimensions": dimensions, "Timestamp": NOW, "Value": 1}]
+    )
+
+    answer = cloudwatch.get_metric_statistics(
+        Namespace="n",
+        MetricName="m",
+        Dimensions=dimensions[:1],
+        StartTime=NOW - timedelta(hours=1),
+        EndTime=NOW + timedelta(hours=1),
+        Period=60,
+        Statistics=["Sum"],
+    )
+
+    assert [point["Sum"] for point in answer["Datapoints"]] == [1]

@@ -172,3 +172,21 @@ def test_a_schedule_is_refused_by_name(aws: Aws) -> None:
         aws.client("events").put_rule(Name=unique("rule"), ScheduleExpression="rate(1 hour)")
 
     assert "does not emulate schedules" in str(refused.value)
+
+
+def test_a_function_cannot_subscribe_to_a_topic(aws: Aws) -> None:
+    sns = aws.client("sns")
+    topic = sns.create_topic(Name=unique("topic"))["TopicArn"]
+
+    with pytest.raises(ClientError, match="does not emulate SNS subscriptions with protocol lambda"):
+        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint="arn:aws:lambda:us-east-1:123456789012:function:f")
+
+
+def test_a_bucket_cannot_notify_a_function(aws: Aws) -> None:
+    arn = aws.function("def handler(event, context):\n    return None\n")
+    target = {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}
+
+    with pytest.raises(ClientError, match="use a rule of EventBridge"):
+        aws.client("s3").put_bucket_notification_configuration(
+            Bucket=aws.bucket(), NotificationConfiguration={"LambdaFunctionConfigurations": [target]}
+        )

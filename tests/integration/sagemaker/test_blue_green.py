@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from local.sagemaker.deployer import _Guard
 from tests.integration.sagemaker.conftest import Aws
 
 
@@ -155,3 +156,21 @@ def test_a_deployment_ends_with_its_time_limit(aws: Aws) -> None:
     after = aws.settled()
     assert after["EndpointConfigName"] == "one"
     assert "MaximumExecutionTimeoutInSeconds (3601 s)" in after["FailureReason"]
+
+
+def test_a_deployment_that_breaks_under_way_gives_blue_its_traffic_back(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.endpoint(aws.config("old"))
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug of the embedded AWS")
+
+    monkeypatch.setattr(_Guard, "bake", broken)
+    aws.update(aws.config("new"))
+    settled = aws.settled()
+
+    assert (settled["EndpointStatus"], settled["EndpointConfigName"]) == ("InService", "old")
+    assert "InternalFailure" in settled["FailureReason"]
+    assert {aws.invoke()["Body"].read() for _ in range(5)} == {b"old: 4 bytes"}
+    assert aws.instances() == 1, "green is gone"
