@@ -116,7 +116,7 @@ class RolloutStarted(Contract):
 
 
 class Followed(Contract):
-    """`ended`: its execution has nothing left to do. `live`: the release that it brings serves now."""
+    """`ended`: its execution has nothing left to do. `live`: its release serves, or did until a later one."""
 
     phase: Phase
     ended: bool

@@ -90,7 +90,7 @@ class Following:
         rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
         serving = self.table.endpoint(step.endpoint)
         serves = serving is not None and serving.live_release_id == rollout.release_id
-        live = rollout.phase is Phase.LIVE or (rollout.phase is Phase.SKIPPED and serves)
+        live = rollout.phase in {Phase.LIVE, Phase.SUPERSEDED} or (rollout.phase is Phase.SKIPPED and serves)
         return Followed(
             phase=rollout.phase,
             ended=has_ended(rollout.phase),

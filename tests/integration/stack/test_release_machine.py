@@ -149,6 +149,7 @@ def test_a_step_that_fails_is_settled_with_its_own_error(machines: Machines, ste
         ("rolled_back", "Rolled back", "ReleaseRolledBack"),
         ("failed", "Failed", "RolloutFailed"),
         ("aborted", "Failed", "RolloutFailed"),
+        ("stuck", "Stuck", "RolloutStuck"),
     ],
 )
 def test_a_failed_rollout_ends_by_its_phase_with_the_settlement_s_sentence(

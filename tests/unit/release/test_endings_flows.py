@@ -139,6 +139,15 @@ def test_after_a_stuck_rollout_the_way_back_is_the_last_release_that_was_proved(
     assert not house.plan(chosen.rollout_id).already_live
 
 
+def test_a_rollout_that_another_has_superseded_meanwhile_has_done_its_work(house: House) -> None:
+    first = house.live()
+    house.live("v2")
+
+    followed = house.following.follow(RolloutStep(endpoint="chat", rollout_id=first.rollout_id))
+
+    assert (followed.phase, followed.ended, followed.live) == (Phase.SUPERSEDED, True, True)
+
+
 def test_whoever_lost_the_lease_closes_only_its_own_record(house: House) -> None:
     step = house.created()
     house.shifting.shift(step)
