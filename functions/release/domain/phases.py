@@ -38,6 +38,8 @@ ENDS = frozenset(
     {Phase.SUPERSEDED, Phase.SKIPPED, Phase.REJECTED, Phase.FAILED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.STUCK}
 )
 """Nothing follows these. `live` has ended too, as far as its execution goes, but may still be superseded."""
+SOUND = frozenset({*_FORWARD[_FORWARD.index(Phase.PLANNED) :], Phase.SUPERSEDED})
+"""What the rollout brings has passed its examination and is on its way, serves, or has served."""
 
 # Some steps have nothing to do: a published artifact is not examined, a free lease is not waited for,
 # a first release has no preflight, and a short bake can be over between two looks at the endpoint.

@@ -3,22 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from release.domain.phases import Phase
+from release.domain.phases import SOUND, Phase
 
 _ROLLBACK = "rollback"
-# What the rollout brings is sound and on its way, or has served already.
-_COUNTS = frozenset(
-    {
-        Phase.PLANNED,
-        Phase.WAITING,
-        Phase.CREATING,
-        Phase.PREFLIGHT,
-        Phase.SHIFTING,
-        Phase.BAKING,
-        Phase.LIVE,
-        Phase.SUPERSEDED,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +29,6 @@ def overtaken_by(mine: Turn, others: Iterable[Turn]) -> str | None:
     later = [
         other
         for other in others
-        if other.asked_at > mine.asked_at and other.kind in {mine.kind, _ROLLBACK} and other.phase in _COUNTS
+        if other.asked_at > mine.asked_at and other.kind in {mine.kind, _ROLLBACK} and other.phase in SOUND
     ]
     return max(later, key=lambda other: other.asked_at).rollout_id if later else None
