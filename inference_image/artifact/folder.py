@@ -51,7 +51,10 @@ def _refuse_executable(name: str) -> None:
 def _check_weights(paths: dict[str, Path]) -> None:
     index = "model.safetensors.index.json"
     if index in paths:
-        shards = sorted(set(_read_json(index, paths[index]).get("weight_map", {}).values()))
+        weight_map = _read_json(index, paths[index]).get("weight_map", {})
+        if not isinstance(weight_map, dict):
+            raise ArtifactRefusedError(f"weight_map of {index} is no object; save the model again")
+        shards = sorted({str(shard) for shard in weight_map.values()})
         missing = [shard for shard in shards if shard not in paths]
         if missing or not shards:
             named = f"{missing[0]} and {len(missing) - 1} more of {len(shards)} shards" if missing else "every shard"
@@ -69,18 +72,23 @@ def _verify_bytes(manifest: dict[str, Any], paths: dict[str, Path]) -> None:
     files = manifest.get("files")
     if files is None:
         return
-    listed = {entry["path"]: entry for entry in files}
+    try:
+        listed = {entry["path"]: (entry["sizeBytes"], entry["sha256"]) for entry in files}
+    except (KeyError, TypeError) as error:
+        raise ArtifactRefusedError(
+            f"{_MANIFEST} does not list its files as objects with path, sizeBytes and sha256; mend or empty it"
+        ) from error
     for name in sorted(set(paths) - set(listed) - {_MANIFEST}):
         raise ArtifactRefusedError(f"{name} lies in the artifact but not in its manifest; list it or remove it")
-    for name, entry in listed.items():
+    for name, (size_bytes, sha256) in listed.items():
         if name not in paths:
             raise ArtifactRefusedError(f"{name} is in the manifest but not in the artifact; upload it")
         size = paths[name].stat().st_size
-        if size != entry["sizeBytes"]:
-            raise ArtifactRefusedError(f"{name} has {size} bytes, its manifest says {entry['sizeBytes']}")
+        if size != size_bytes:
+            raise ArtifactRefusedError(f"{name} has {size} bytes, its manifest says {size_bytes}")
         digest = _sha256(paths[name])
-        if digest != entry["sha256"]:
-            raise ArtifactRefusedError(f"{name} has SHA-256 {digest}, its manifest says {entry['sha256']}")
+        if digest != sha256:
+            raise ArtifactRefusedError(f"{name} has SHA-256 {digest}, its manifest says {sha256}")
 
 
 def _sha256(path: Path) -> str:

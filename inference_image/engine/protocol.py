@@ -101,10 +101,11 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """Terminal: the engine is at fault."""
+    """Terminal: the engine is at fault, or gone."""
 
     request_id: str
     message: str
+    code: str = "engine_failed"
 
 
 Command = Configure | Submit | Abort

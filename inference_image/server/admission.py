@@ -6,9 +6,6 @@ from contextlib import contextmanager, suppress
 
 from server.errors import ServingError
 
-_RETRY_FULL_S = 1.0
-_RETRY_DRAINING_S = 5.0
-
 
 class Admission:
     """Args: limit: requests inside at once, running or waiting for a slot."""
@@ -25,7 +22,6 @@ class Admission:
             raise ServingError(
                 "draining",
                 "this instance is shutting down and takes no new request; send it again",
-                retry_after_s=_RETRY_DRAINING_S,
             )
 
     @contextmanager
@@ -36,7 +32,6 @@ class Admission:
             raise ServingError(
                 "queue_full",
                 f"{self.inside} requests are running or waiting, limit {self._limit}; send it again in a moment",
-                retry_after_s=_RETRY_FULL_S,
             )
         self.inside += 1
         self._empty.clear()

@@ -24,7 +24,6 @@ CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _HEADER_BYTES_MAX = 8 << 10
 # SageMaker kills 30 s after SIGTERM. The rest is for the engine, which may take 3 s, its last words and the sockets.
 DRAIN_S = 23.0
-_RETRY_LOADING_S = 5.0
 
 
 class _Service:
@@ -40,7 +39,7 @@ class _Service:
         """Raises ServingError: loading or engine_failed."""
         state = self.engine.state
         if isinstance(state, Loading):
-            raise ServingError("loading", "the model is still loading; ask again soon", retry_after_s=_RETRY_LOADING_S)
+            raise ServingError("loading", "the model is still loading; ask again soon")
         if isinstance(state, Broken):
             raise ServingError("engine_failed", state.reason)
 

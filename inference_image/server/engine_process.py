@@ -75,7 +75,7 @@ class EngineProcess:
 
     async def stop(self) -> None:
         """Hang up; the engine ends by itself, or is killed after a few seconds."""
-        self._break("this instance shut down before the answer was complete; send the request again")
+        self._break("this instance shut down before the answer was complete; send the request again", "draining")
         self._writer.close()
         try:
             await asyncio.wait_for(self._process.wait(), _STOP_S)
@@ -134,8 +134,8 @@ class EngineProcess:
         logger.error("engine failed: %s", reason)
         self._break(reason)
 
-    def _break(self, reason: str) -> None:
+    def _break(self, reason: str, code: str = "engine_failed") -> None:
         self._state = Broken(reason)
         for request_id, generation in self._open.items():
-            generation.put(Failed(request_id, reason))
+            generation.put(Failed(request_id, reason, code))
         self._open.clear()

@@ -33,27 +33,27 @@ _STATUS: dict[str, int] = {
     "not_found": 404,
     "method_not_allowed": 405,
 }
+# Codes that time heals, and the seconds after which to ask again.
+_RETRY_AFTER_S: dict[str, float] = {"queue_full": 1.0, "loading": 5.0, "draining": 5.0, "deadline_exceeded": 1.0}
 _OVERLOADED = frozenset({"queue_full", "loading", "draining"})
 # The whole body must fit the 2,048 characters that callers see of it behind SageMaker.
 _MESSAGE_CHARACTERS = 1200
 
 
 class ServingError(Exception):
-    """Ends one request. Worth retrying exactly if `retry_after_s` is given.
+    """Ends one request. Worth retrying exactly if `retry_after_s` is not None.
 
     Args:
         message: one sentence: what is wrong, the number and the limit, what to do next.
         param: the field of the body that is at fault.
     """
 
-    def __init__(
-        self, code: Code, message: str, *, param: str | None = None, retry_after_s: float | None = None
-    ) -> None:
+    def __init__(self, code: Code, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
         self.code: Code = code
         self.message = message
         self.param = param
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = _RETRY_AFTER_S.get(code)
 
     @property
     def status(self) -> int:

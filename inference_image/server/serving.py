@@ -119,8 +119,8 @@ def _raise_if_bad(event: RequestEvent) -> None:
     match event:
         case Rejected(_, code, message, param):
             raise ServingError(cast("Code", code), message, param=param)
-        case Failed(_, message):
-            raise ServingError("engine_failed", message)
+        case Failed(_, message, code):
+            raise ServingError(cast("Code", code), message)
         case Accepted() | Piece() | Finished():
             pass
 
@@ -129,5 +129,4 @@ def _too_late(limit_s: float) -> ServingError:
     return ServingError(
         "deadline_exceeded",
         f"the answer was not complete after {limit_s:g} s, the limit; ask for fewer tokens, or for a stream",
-        retry_after_s=1.0,
     )

@@ -80,6 +80,38 @@ def test_sigterm_lets_running_answers_end_refuses_new_ones_and_exits_0(tiny_mode
     assert lingered_s < 5
 
 
+@pytest.mark.prove
+def test_what_a_drain_cannot_wait_for_ends_in_30_s_and_may_be_asked_again(tiny_model: Path, tmp_path: Path) -> None:
+    answers: list[httpx.Response] = []
+    body = {"inputs": "hello", "parameters": {"max_new_tokens": 8000}}
+    with running("serve", tiny_model, tmp_path / "log", SLIPWAY_MAX_CONCURRENCY="1") as server:
+        server.await_ready()
+        url = f"{server.url}/invocations"
+        # One at a time, so that the last ones could not be done in a minute.
+        waiters = [
+            threading.Thread(target=lambda: answers.append(httpx.post(url, json=body, timeout=60))) for _ in range(10)
+        ]
+        for waiter in waiters:
+            waiter.start()
+        time.sleep(1)
+        started = time.monotonic()
+
+        code = server.terminate()
+
+        spent_s = time.monotonic() - started
+        for waiter in waiters:
+            waiter.join(10)
+    cut = [answer for answer in answers if answer.status_code != 200]
+    assert len(answers) == 10
+    assert cut
+    for answer in cut:
+        check("error", answer.json())
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert answer.json()["error"]["code"] == "draining"
+    assert code == 0
+    assert spent_s < 30, "SageMaker kills 30 s after SIGTERM"
+
+
 def test_the_death_of_the_engine_ends_every_answer_in_words_and_makes_ping_500(
     tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -107,6 +107,24 @@ def test_bytes_that_differ_from_the_manifest_are_refused(folder: Path, changed: 
         check_folder(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        pytest.param("manifest.json", {"files": ["config.json"]}, "does not list its files as objects", id="names"),
+        pytest.param("manifest.json", {"files": [{"path": "config.json"}]}, "does not list its files", id="no digest"),
+        pytest.param("manifest.json", {"files": 7}, "does not list its files", id="a number"),
+        pytest.param("model.safetensors.index.json", {"weight_map": []}, "weight_map of .* is no object", id="index"),
+    ],
+)
+def test_a_list_of_files_in_another_shape_is_refused_in_words(
+    folder: Path, name: str, content: dict[str, Any], reason: str
+) -> None:
+    (folder / name).write_text(json.dumps(content))
+
+    with pytest.raises(ArtifactRefusedError, match=reason):
+        check_folder(folder)
+
+
 def test_a_file_that_only_the_manifest_knows_is_refused(folder: Path) -> None:
     (folder / "vocab.txt").write_text("a")
     seal(folder)
