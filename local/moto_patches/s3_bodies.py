@@ -119,7 +119,8 @@ def checksum(algorithm: str, body: bytes | Body) -> bytes:
 def _keep_bodies_in_files(patches: Patches, folder: Path) -> None:
     """moto writes a body to memory, then to a file, then reads it again for its ETag; a copy does it all once more."""
 
-    def keep(self: Any, body: bytes | Body) -> None:
+    def keep(self: Any, given: str | bytes | Body) -> None:
+        body = given.encode() if isinstance(given, str) else given
         if isinstance(body, bytes) and len(body) <= _IN_MEMORY_BYTES:
             moto_value.fset(self, body)
             return

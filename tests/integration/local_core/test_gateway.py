@@ -1,8 +1,11 @@
 """One address for everything: connections are kept, answers stream, and what is not emulated is refused by name."""
 
 import http.client
+import logging
+import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -140,3 +143,25 @@ def test_a_bucket_called_endpoints_is_still_a_bucket(aws: Aws) -> None:
     s3.put_object(Bucket="endpoints", Key="x/invocations", Body=b"an object")
 
     assert s3.get_object(Bucket="endpoints", Key="x/invocations")["Body"].read() == b"an object"
+
+
+def test_a_connection_that_nobody_uses_ends_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(_: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    monkeypatch.setattr(gateway._RequestHandler, "timeout", 0.1)
+    listener = gateway.bind(0)
+    server = gateway.server_on(listener, answer)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    with socket.create_connection(listener.getsockname(), timeout=5) as idle:
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        received = b"".join(iter(lambda: idle.recv(1024), b""))
+    gateway.close(server)
+    listener.close()
+
+    assert received.endswith(b"ok"), "it was answered first"
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import sys
 import threading
 import time
@@ -223,14 +222,12 @@ class Account:
         return self.twin.wsgi(environ, start_response)
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        gateway.close(self._server)
         self._listener.close()
 
 
 @pytest.fixture(scope="package")
 def account() -> Iterator[Account]:
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)  # it calls an idle connection's end an error
     account = Account()
     yield account
     account.close()
