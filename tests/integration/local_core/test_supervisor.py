@@ -1,5 +1,6 @@
 """The embedded AWS as a process: it starts on any port, ends when told and leaves nothing behind, however it ends."""
 
+import contextlib
 import json
 import os
 import signal
@@ -22,24 +23,33 @@ from tests.integration.local_core.conftest import start, url_of
 ANSWERS = "import os\ndef handler(event, context):\n    return os.getpid()\n"
 
 
-@pytest.fixture
-def process(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    with start("--state-dir", str(tmp_path)) as running:
-        yield running
-        running.kill()
+ENDS = {
+    "Ctrl-C": (signal.SIGINT, 0),
+    "a polite end": (signal.SIGTERM, 0),
+    "kill -9": (signal.SIGKILL, -signal.SIGKILL),
+}
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [
-        pytest.param(signal.SIGINT, 0, id="Ctrl-C"),
-        pytest.param(signal.SIGTERM, 0, id="a polite end"),
-        pytest.param(signal.SIGKILL, -signal.SIGKILL, id="kill -9"),
-    ],
-)
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {end: tmp_path_factory.mktemp("state") for end in ENDS}
+
+
+@pytest.fixture(scope="module")
+def processes(folders: dict[str, Path]) -> Iterator[dict[str, "subprocess.Popen[str]"]]:
+    """One for each end, started together: each takes seconds to import what it needs."""
+    with contextlib.ExitStack() as running:
+        started = {end: running.enter_context(start("--state-dir", str(folder))) for end, folder in folders.items()}
+        for process in started.values():
+            running.callback(process.kill)
+        yield started
+
+
+@pytest.mark.parametrize("end", ENDS)
 def test_no_process_outlives_the_supervisor(
-    process: "subprocess.Popen[str]", number: signal.Signals, code: int, tmp_path: Path
+    processes: dict[str, "subprocess.Popen[str]"], folders: dict[str, Path], end: str
 ) -> None:
+    process, (number, code) = processes[end], ENDS[end]
     aws = Aws(url_of(process), process.pid)
     function = aws.function(ANSWERS)
     worker = json.loads(aws.client("lambda").invoke(FunctionName=function)["Payload"].read())
@@ -54,7 +64,7 @@ def test_no_process_outlives_the_supervisor(
             None if any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children) else True
         )
     )
-    assert (tmp_path / "logs" / "lambda" / f"{function.rsplit(':', 1)[-1]}.log").exists(), "a given folder is kept"
+    assert (folders[end] / "logs" / "lambda" / f"{function.rsplit(':', 1)[-1]}.log").exists(), "a given folder is kept"
 
 
 @pytest.fixture
