@@ -71,6 +71,11 @@ def _serving() -> SageMakerServing:
 
 
 @cache
+def _probes() -> RuntimeProbes:
+    return RuntimeProbes(_client("sagemaker-runtime"))
+
+
+@cache
 def _registrar() -> Registrar:
     return Registrar(_table(), _now)
 
@@ -120,12 +125,12 @@ def creating() -> Creating:
 
 @cache
 def shifting() -> Shifting:
-    return Shifting(_table(), _serving(), CloudWatchAlarms(_client("cloudwatch")), _stack(), _now)
+    return Shifting(_table(), _serving(), CloudWatchAlarms(_client("cloudwatch")), _probes(), _stack(), _now)
 
 
 @cache
 def verifying() -> Verifying:
-    return Verifying(_table(), _serving(), RuntimeProbes(_client("sagemaker-runtime")), _stack(), _now)
+    return Verifying(_table(), _serving(), _probes(), _stack(), _now)
 
 
 @cache

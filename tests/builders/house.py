@@ -63,7 +63,7 @@ class House:
         self.creating = Creating(
             self.table, self.serving, self.alarms, "slipway", self.artifacts.bucket, ROLE, self.now
         )
-        self.shifting = Shifting(self.table, self.serving, self.alarms, "slipway", self.now)
+        self.shifting = Shifting(self.table, self.serving, self.alarms, self.probes, "slipway", self.now)
         self.verifying = Verifying(self.table, self.serving, self.probes, "slipway", self.now)
         self.settling = Settling(self.table, self.serving, self.notices, "slipway", self.now)
         self.choosing = Choosing(self.table, registrar, self.now)

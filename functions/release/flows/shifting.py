@@ -15,7 +15,7 @@ from release.errors import EndpointBusyError, RolloutFailedError
 from release.flows.planning import plan_for, plan_item
 from release.flows.records import enter, entry, fence_of, plan_of, release_of, rollout_of
 from release.flows.stamps import seconds_since
-from release.ports import Alarms, Clock, ReleaseTable, Serving
+from release.ports import Alarms, Clock, Probes, ReleaseTable, Serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ class Shifting:
     table: ReleaseTable
     serving: Serving
     alarms: Alarms
+    probes: Probes
     stack: str
     now: Clock
 
@@ -137,8 +138,14 @@ class Shifting:
         if state and state.baking and rollout.phase is Phase.SHIFTING:
             baking = entry(Phase.BAKING, f"green serves; watching it for {plan.bake_s} s", self.now())
             self.table.enter(rollout, baking, fence_of(step, self.now()))
+        answered = self._ask(names.sagemaker_endpoint) if state and state.baking else ""
         poll_s = poll_seconds(plan.bake_s, seconds_since(self._began(rollout), self.now()))
-        return Watched(progress=seen.progress, reason=seen.reason, poll_seconds=poll_s)
+        return Watched(progress=seen.progress, reason=seen.reason + answered, poll_seconds=poll_s)
+
+    def _ask(self, endpoint_name: str) -> str:
+        """Ask green while it bakes: where nobody else does, only an error of ours can trip the guard alarm in time."""
+        answer = self.probes.ask(endpoint_name)
+        return f"; a probe was answered with an error: {answer.error}" if answer.error else ""
 
     def _began(self, rollout: RolloutItem) -> str:
         return next((line.at for line in rollout.history if line.phase is Phase.SHIFTING), rollout.updated_at)

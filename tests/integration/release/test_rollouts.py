@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from local.alarms import AlarmEvaluator
+from local.moto_patches.patching import Patches
 from release.errors import ArtifactIncompleteError, LeaseHeldError, LeaseLostError, OvertakenError, UnknownReleaseError
 from tests.builders.artifacts import artifact, sharded, tarball
 from tests.integration.release.conftest import BUCKET, TABLE, Stack
@@ -120,6 +122,24 @@ def test_a_guard_alarm_in_the_bake_brings_blue_back(stack: Stack) -> None:
         tripping.result(timeout=1)
 
     assert settled["phase"] == "rolled_back"
+    assert stack.answers().endswith(f"rollout={first}")
+
+
+def test_green_that_fails_every_answer_is_rolled_back_though_nobody_else_asks_it(stack: Stack) -> None:
+    first = first_live(stack)
+    patches = Patches()
+    evaluator = AlarmEvaluator(stack.world, lambda *_: None)
+    evaluator.install(patches)
+    evaluator.start()
+    try:
+        # Twenty seconds here; the rollback ends the bake long before.
+        rude = stack.drop("v2", artifact("rude"), b'{"config": {"bakeSeconds": 2400}}')
+        settled = stack.release(stack.call("receive_artifact", rude)["rolloutId"])
+    finally:
+        evaluator.stop()
+        patches.undo()
+
+    assert settled["phase"] == "rolled_back", settled["reason"]
     assert stack.answers().endswith(f"rollout={first}")
 
 

@@ -146,11 +146,25 @@ def test_the_watch_tells_moving_baking_and_arrived_and_records_the_bake(house: H
     assert house.shifting.watch(step).progress is Progress.MOVING
 
     house.serving.bake(ENDPOINT)
-    assert "bakes" in house.shifting.watch(step).reason
+    house.probes.answers[ENDPOINT] = ProbeAnswer(step.rollout_id.partition("-")[0], step.rollout_id, "")
+    assert house.shifting.watch(step).reason.endswith("bakes")
     assert house.shifting.watch(step).poll_seconds == 15
     assert house.rollout(step).phase is Phase.BAKING
     house.serving.arrive(ENDPOINT)
     assert house.shifting.watch(step).progress is Progress.ARRIVED
+
+
+def test_green_is_asked_while_it_bakes_and_never_before(house: House) -> None:
+    house.live()
+    step = house.created("v2")
+    house.shifting.shift(step)
+    house.probes.answers[ENDPOINT] = ProbeAnswer("", "", "ModelError: Received server error (500)")
+
+    assert "probe" not in house.shifting.watch(step).reason
+    house.serving.bake(ENDPOINT)
+    watched = house.shifting.watch(step)
+    assert watched.progress is Progress.MOVING, "the guard alarm decides, not the watch"
+    assert watched.reason.endswith("a probe was answered with an error: ModelError: Received server error (500)")
 
 
 def test_only_an_answer_of_this_very_rollout_is_the_truth(house: House) -> None:
