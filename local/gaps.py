@@ -9,7 +9,7 @@ from pathlib import Path
 from moto.cloudformation import parsing
 
 from local.alarm_rules import COMPARISONS
-from local.cloudformation_types import EMULATED, RECORDED, REFUSED
+from local.cloudformation.types import EMULATED, RECORDED, REFUSED
 from local.iam_policy import CONDITION_OPERATORS
 from local.sagemaker.api import Api
 

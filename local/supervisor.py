@@ -8,9 +8,10 @@ from pathlib import Path
 
 from moto.moto_api._internal.models import moto_api_backend
 
-from local import cloudformation_types, gateway, moto_patches
+from local import gateway, moto_patches
 from local.alarms import AlarmEvaluator
 from local.clock import Clock
+from local.cloudformation import types as resource_types
 from local.ecs import EcsServices
 from local.event_delivery import EventDelivery
 from local.iam import Iam
@@ -54,7 +55,7 @@ class Supervisor:
         self._functions = LambdaRuntime(self.world, CloudWatchLogs(), self._delivery.send)
         self._patches = moto_patches.install(self.world, self._delivery, self._functions)
         self._patches.set_environment("MOTO_PORT", str(self.world.port))  # moto's own calls to itself
-        cloudformation_types.install(self._patches, self.world)
+        resource_types.install(self._patches, self.world)
         images = ImageStore(self.world)
         self._services = EcsServices(self.world, images, settings.ui_port)
         self._services.install(self._patches)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.cloudformation_resource import Made, Properties, ResourceType
+from local.cloudformation.resource import Made, Properties, ResourceType
 from local.world import World
 
 

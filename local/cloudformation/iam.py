@@ -7,7 +7,7 @@ from typing import Any
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, iam_backends
 
-from local.cloudformation_resource import Made, Properties, ResourceType
+from local.cloudformation.resource import Made, Properties, ResourceType
 from local.world import ACCOUNT, REGION, World
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 
-from local import cloudformation_containers, cloudformation_iam, cloudformation_stacks
-from local.cloudformation_resource import Made, Properties, ResourceType, model
+from local.cloudformation import containers, iam, stacks
+from local.cloudformation.resource import Made, Properties, ResourceType, model
 from local.moto_patches.patching import Patches
 from local.world import ACCOUNT, REGION, World
 
@@ -212,8 +212,8 @@ EMULATED: dict[str, ResourceType] = {
         lambda _, properties: (properties["FunctionName"], properties["Name"]),
         attributes="AliasArn",
     ),
-    **cloudformation_containers.TYPES,
-    **cloudformation_iam.TYPES,
+    **containers.TYPES,
+    **iam.TYPES,
 }
 
 # What a stack may hold although nothing here acts on it, each with what that means.
@@ -247,7 +247,7 @@ def _recorded(resource_type: str) -> ResourceType:
 
 def install(patches: Patches, world: World) -> None:
     """Teach moto's CloudFormation these types, and how stacks behave."""
-    cloudformation_stacks.install(patches)
+    stacks.install(patches)
     ours = EMULATED | {name: _recorded(name) for name in RECORDED}
     models = {name: kind for name, kind in parsing.get_model_map().items() if name not in REFUSED}
     models |= {name: model(world, name, deeds) for name, deeds in ours.items()}
