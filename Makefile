@@ -53,6 +53,7 @@ prove: setup .venv-awscli/.ready ## the long proof: every test, and twenty times
 
 build: .venv-sam/.ready ## build the Lambda bundle for AWS
 	.venv-sam/bin/sam validate --lint
+	.venv-sam/bin/sam validate --region $(or $(AWS_REGION),us-east-1)  # the translator finds what the linter does not
 	.venv-sam/bin/sam build
 
 deploy: build ## deploy to the AWS account of your credentials (CONFIG_ENV=dev or prod)
