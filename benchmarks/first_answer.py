@@ -1,6 +1,6 @@
-"""From nothing to a first answer: a fresh clone, `make run`, one question; then the same folder again.
+"""From nothing to a first answer: a fresh clone, `make run`, one question in the chat page; then the folder again.
 
-The package cache stays as it is (warm); environment, clone and converted model are made anew.
+It needs Debian's Chromium. The package cache stays as it is (warm); environment, clone and converted model are new.
 """
 
 import json
@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -19,11 +20,17 @@ from urllib.request import urlopen
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 DEADLINE_S = 600
-QUESTION = {"messages": [{"role": "user", "content": "What is the capital of France?"}], "max_tokens": 24}
+QUESTION = "What is the capital of France?"
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+]
 
 
 def free_port() -> int:
@@ -32,19 +39,35 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def answered(aws_port: int, ui_port: int) -> bool:
-    """True once the page is there and the endpoint answers through the route that the page uses."""
+def is_up(aws_port: int, ui_port: int) -> bool:
+    """True once the page is there and the endpoint serves, which is when a person begins to type."""
     session: Any = boto3.session.Session()
     keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
     try:
-        with urlopen(f"http://127.0.0.1:{ui_port}/healthz", timeout=2) as page:
-            runtime = session.client("sagemaker-runtime", endpoint_url=f"http://127.0.0.1:{aws_port}", **keys)
-            reply = runtime.invoke_endpoint(
-                EndpointName="slipway-chat", ContentType="application/json", Body=json.dumps(QUESTION)
-            )
-        return page.status == 200 and b"Paris" in reply["Body"].read()  # noqa: PLR2004 - HTTP OK
+        with urlopen(f"http://127.0.0.1:{ui_port}/healthz", timeout=2):
+            sagemaker = session.client("sagemaker", endpoint_url=f"http://127.0.0.1:{aws_port}", **keys)
+            endpoint = sagemaker.describe_endpoint(EndpointName="slipway-chat")
+        return bool(endpoint["EndpointStatus"] == "InService")
     except (OSError, BotoCoreError, ClientError):
         return False
+
+
+def ask_in_the_page(url: str) -> None:
+    """Type the question and read the answer to its end.
+
+    Raises:
+        AssertionError: no answer that says Paris within a minute.
+    """
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        page = browser.new_page()
+        page.goto(url)
+        page.get_by_test_id("textbox").fill(QUESTION)
+        page.keyboard.press("Enter")
+        answer = page.locator(".bot.message").first
+        expect(answer).to_contain_text("tokens/s", timeout=60_000)
+        expect(answer).to_contain_text("Paris")
+        browser.close()
 
 
 def run_once(folder: Path, cache: Path) -> float:
@@ -58,10 +81,11 @@ def run_once(folder: Path, cache: Path) -> float:
     began = time.monotonic()
     run = subprocess.Popen(["make", "run"], cwd=folder, env=os.environ | ports, start_new_session=True)
     try:
-        while not answered(aws_port, ui_port):
+        while not is_up(aws_port, ui_port):
             if run.poll() is not None or time.monotonic() - began > DEADLINE_S:
                 raise RuntimeError(f"no answer after {time.monotonic() - began:.0f} s; make run: {run.returncode}")
             time.sleep(0.5)
+        ask_in_the_page(f"http://127.0.0.1:{ui_port}")
         return time.monotonic() - began
     finally:
         os.killpg(run.pid, signal.SIGINT)
@@ -90,6 +114,8 @@ def commit() -> str:
 
 
 def main() -> None:
+    if not Path(CHROMIUM).exists():
+        sys.exit(f"{CHROMIUM} is not there, and the answer is read in the page; install the package chromium")
     folder = Path(tempfile.mkdtemp(prefix="slipway-first-answer-"))
     try:
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder / "slipway")], check=True)

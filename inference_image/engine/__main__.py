@@ -9,17 +9,17 @@ for _number in (signal.SIGTERM, signal.SIGINT):
     # Before anything slow is imported, because a process group is signalled as a whole.
     signal.signal(_number, signal.SIG_IGN)
 
-import os  # noqa: E402 - after the signals
-import socket  # noqa: E402 - after the signals
-import sys  # noqa: E402 - after the signals
-import threading  # noqa: E402 - after the signals
-from concurrent.futures import ThreadPoolExecutor  # noqa: E402 - after the signals
-from pathlib import Path  # noqa: E402 - after the signals
+import os
+import socket
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from artifact.folder import check_folder  # noqa: E402 - after the signals
-from engine.channel import Channel  # noqa: E402 - after the signals
-from engine.intake import Intake  # noqa: E402 - after the signals
-from engine.protocol import Configure, Loaded, LoadFailed  # noqa: E402 - after the signals
+from artifact.folder import check_folder
+from engine.channel import Channel
+from engine.intake import Intake
+from engine.protocol import Configure, Loaded, LoadFailed
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """Items of one DynamoDB table: contracts in, contracts out, and a lost race told apart from a failure."""
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
@@ -59,32 +59,28 @@ class Items:
         return kind.parse(_read(reply["Item"])) if "Item" in reply else None
 
     def query(self, kind: type[Found], pk: str, sk_prefix: str) -> list[Found]:
-        pages = self._client.get_paginator("query")
-        with translated(f"listing {pk} {sk_prefix}"):
-            return [
-                kind.parse(_read(item))
-                for page in pages.paginate(
-                    TableName=self.table,
-                    ConsistentRead=True,
-                    KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-                    ExpressionAttributeValues=dynamo_values({"pk": pk, "sk": sk_prefix}),
-                )
-                for item in page["Items"]
-            ]
+        return self._all(
+            kind,
+            "query",
+            f"listing {pk} {sk_prefix}",
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues=dynamo_values({"pk": pk, "sk": sk_prefix}),
+        )
 
     def scan(self, kind: type[Found], sk: str) -> list[Found]:
-        pages = self._client.get_paginator("scan")
-        with translated(f"listing every {sk}"):
-            return [
-                kind.parse(_read(item))
-                for page in pages.paginate(
-                    TableName=self.table,
-                    ConsistentRead=True,
-                    FilterExpression="sk = :sk",
-                    ExpressionAttributeValues=dynamo_values({"sk": sk}),
-                )
-                for item in page["Items"]
-            ]
+        return self._all(
+            kind,
+            "scan",
+            f"listing every {sk}",
+            FilterExpression="sk = :sk",
+            ExpressionAttributeValues=dynamo_values({"sk": sk}),
+        )
+
+    def _all(self, kind: type[Found], operation: Literal["query", "scan"], doing: str, **request: Any) -> list[Found]:
+        paginator: Any = self._client.get_paginator(operation)
+        with translated(doing):
+            pages = paginator.paginate(TableName=self.table, ConsistentRead=True, **request)
+            return [kind.parse(_read(item)) for page in pages for item in page["Items"]]
 
     def put_if(self, item: Contract, condition: str, values: dict[str, Any]) -> bool:
         """False: the condition does not hold and nothing was written."""
