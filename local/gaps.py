@@ -11,7 +11,7 @@ from moto.cloudformation import parsing
 from local.alarm_rules import COMPARISONS
 from local.cloudformation.types import EMULATED, RECORDED, REFUSED
 from local.iam_policy import CONDITION_OPERATORS
-from local.sagemaker.api import Api
+from local.sagemaker.control.api import Api
 
 # moto's own pattern for a type that is still to be written.
 _NO_TYPES = frozenset({"AWS::SERVICE::RESOURCE"})

@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 
 from local.clock import Clock
+from local.faults import FaultBoard
 from local.processes import Processes
 
 ACCOUNT = "123456789012"
@@ -35,6 +36,7 @@ class World:
     """Scratch folder of this run: function code, model folders, image layers, logs. Removed at the end."""
     clock: Clock = field(default_factory=Clock)
     processes: Processes = field(default_factory=Processes)
+    faults: FaultBoard = field(default_factory=FaultBoard)
     _clients: dict[tuple[str, str, bool], Any] = field(default_factory=dict, repr=False)
     _clients_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from local.sagemaker.deployment import LEGAL_NEXT, EndpointStatus, VariantStage
-from local.sagemaker.fleet import Fleet, Variant
-from local.sagemaker.instance import Instance, VariantSpec
+from local.sagemaker.fleets.fleet import Fleet, Variant
+from local.sagemaker.fleets.instance import Instance, VariantSpec
+from local.sagemaker.statuses import LEGAL_NEXT, EndpointStatus, VariantStage
 
 
 @dataclass(frozen=True)

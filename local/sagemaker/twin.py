@@ -9,13 +9,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from local.sagemaker.api import Api, Authorize
-from local.sagemaker.deployer import Behaviour, Deployer, Emit
+from local.sagemaker.behaviour import Behaviour
+from local.sagemaker.control.api import Api, Authorize
+from local.sagemaker.data_plane.metrics import Metrics
+from local.sagemaker.data_plane.runtime import MAX_BODY_BYTES, Response, Runtime
+from local.sagemaker.deployments.deployer import Deployer, Emit
 from local.sagemaker.errors import AwsError, not_emulated
-from local.sagemaker.instance import ImageSource, Launcher, Limits
-from local.sagemaker.metrics import Metrics
+from local.sagemaker.fleets.instance import ImageSource, Launcher, Limits
 from local.sagemaker.registry import Registry
-from local.sagemaker.runtime import MAX_BODY_BYTES, Response, Runtime
 from local.world import World
 
 Environ = dict[str, Any]

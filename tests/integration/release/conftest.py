@@ -20,7 +20,7 @@ from local import gateway
 from local.clock import Clock
 from local.images import RunSpec
 from local.sagemaker import SageMakerTwin
-from local.sagemaker.instance import Limits
+from local.sagemaker.fleets.instance import Limits
 from local.world import ACCOUNT, REGION, World
 from release import wiring
 from release.errors import ReleaseError

@@ -19,7 +19,7 @@ from local import gateway
 from local.clock import Clock
 from local.images import ImageError, RunSpec
 from local.sagemaker import SageMakerTwin
-from local.sagemaker.instance import Limits
+from local.sagemaker.fleets.instance import Limits
 from local.world import ACCOUNT, REGION, World
 
 CONTAINER = Path(__file__).with_name("container.py")

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.sagemaker.deployer import _Guard
+from local.sagemaker.deployments.deployer import _Guard
 from tests.integration.sagemaker.conftest import Aws
 
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError, EventStreamError
 
-from local.sagemaker.runtime import MAX_BODY_BYTES
+from local.sagemaker.data_plane.runtime import MAX_BODY_BYTES
 from tests.integration.sagemaker.conftest import Aws
 
 

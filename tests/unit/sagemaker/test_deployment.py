@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.sagemaker.deployment import LEGAL_NEXT, DeploymentPolicy, EndpointStatus, TrafficStep, read_policy
+from local.sagemaker.deployments.policy import DeploymentPolicy, TrafficStep, read_policy
 from local.sagemaker.errors import AwsError
 from local.sagemaker.service_model import service_model
+from local.sagemaker.statuses import LEGAL_NEXT, EndpointStatus
 
 PERCENT, COUNT = "CAPACITY_PERCENT", "INSTANCE_COUNT"
 

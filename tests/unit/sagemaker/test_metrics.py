@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from local.sagemaker.metrics import Invocation, metric_data
+from local.sagemaker.data_plane.metrics import Invocation, metric_data
 
 AT = datetime(2026, 11, 23, 12, 0, 1, 500, tzinfo=UTC)
 BY_VARIANT = [{"Name": "EndpointName", "Value": "chat"}, {"Name": "VariantName", "Value": "v"}]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.sagemaker.errors import AwsError
-from local.sagemaker.model_data import Layout, ModelDataError, model_data_of, relative_paths
+from local.sagemaker.fleets.model_data import Layout, ModelDataError, model_data_of, relative_paths
 
 
 def s3(uri: str, kind: str, compression: str, **more: str) -> dict[str, Any]:

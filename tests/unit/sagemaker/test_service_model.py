@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.model import Shape, StringShape, StructureShape
 
-from local.sagemaker.api import Api
+from local.sagemaker.control.api import Api
 from local.sagemaker.errors import AwsError
 from local.sagemaker.service_model import check_request, operation, python_pattern
 

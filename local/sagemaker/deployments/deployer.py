@@ -4,17 +4,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.sagemaker.deployment import DeploymentPolicy, EndpointStatus, TrafficStep, VariantStage
+from local.sagemaker.behaviour import Behaviour
+from local.sagemaker.deployments.policy import DeploymentPolicy, TrafficStep
 from local.sagemaker.endpoint import Endpoint, PendingDeployment, TrafficShare
 from local.sagemaker.errors import AwsError
-from local.sagemaker.fleet import Fleet
-from local.sagemaker.instance import Launcher, LaunchError, VariantSpec
+from local.sagemaker.fleets.fleet import Fleet
+from local.sagemaker.fleets.instance import Launcher, LaunchError, VariantSpec
 from local.sagemaker.registry import Registry
+from local.sagemaker.statuses import EndpointStatus, VariantStage
 from local.world import World
 
 Emit = Callable[[str, str, Mapping[str, Any], Sequence[str]], None]
@@ -31,16 +32,6 @@ class DeploymentFailedError(Exception):
 
 class StoppingError(Exception):
     """The embedded AWS is shutting down."""
-
-
-@dataclass(frozen=True)
-class Behaviour:
-    """What AWS's documentation leaves open, as switches."""
-
-    alarms_count_while_blue_waits: bool = True
-    """Whether a tripped alarm still rolls back during TerminationWaitInSeconds."""
-    alarms_count_while_provisioning: bool = False
-    """Whether a tripped alarm ends the start of green, or waits until green is up."""
 
 
 class Deployer:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from local.sagemaker.instance import Instance, Launcher, LaunchError, VariantSpec
+from local.sagemaker.fleets.instance import Instance, Launcher, LaunchError, VariantSpec
 
 CRASH_POLL_S = 0.1
 PING_EVERY_POLLS = 50

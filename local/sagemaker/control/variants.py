@@ -6,9 +6,9 @@ from typing import Any
 
 from local.sagemaker.errors import not_emulated, validation
 from local.sagemaker.execution_role import ExecutionRole
-from local.sagemaker.fleet import Fleet
-from local.sagemaker.instance import VariantSpec
-from local.sagemaker.model_data import is_readable, model_data_of
+from local.sagemaker.fleets.fleet import Fleet
+from local.sagemaker.fleets.instance import VariantSpec
+from local.sagemaker.fleets.model_data import is_readable, model_data_of
 from local.sagemaker.registry import Record, Registry
 from local.world import World
 

@@ -5,13 +5,14 @@ from typing import Any
 
 from botocore import xform_name
 
-from local.sagemaker.deployer import Deployer
-from local.sagemaker.deployment import DeploymentPolicy, EndpointStatus, read_policy
+from local.sagemaker.control.variants import check_config, check_model, retain, specs_of
+from local.sagemaker.deployments.deployer import Deployer
+from local.sagemaker.deployments.policy import DeploymentPolicy, read_policy
 from local.sagemaker.endpoint import Endpoint, describe
 from local.sagemaker.errors import already_exists, failed_endpoint, in_progress, not_emulated, not_found, validation
 from local.sagemaker.registry import Record, Registry, Shelf, T
 from local.sagemaker.service_model import check_request
-from local.sagemaker.variants import check_config, check_model, retain, specs_of
+from local.sagemaker.statuses import EndpointStatus
 from local.world import World
 
 SERVICE = "sagemaker"

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 from local.images import ImageError, RunSpec
-from local.sagemaker import model_data
 from local.sagemaker.errors import AwsError
 from local.sagemaker.execution_role import ExecutionRole
-from local.sagemaker.model_data import ModelData, ModelDataError
+from local.sagemaker.fleets import model_data
+from local.sagemaker.fleets.model_data import ModelData, ModelDataError
 from local.world import REGION, World
 
 PING_TIMEOUT_S = 2.0

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from local.sagemaker.container_call import ContainerBrokenError, ContainerCall, ContainerTimeoutError
+from local.sagemaker.data_plane.container_call import ContainerBrokenError, ContainerCall, ContainerTimeoutError
+from local.sagemaker.data_plane.event_stream import CONTENT_TYPE, model_stream_error, payload_part
+from local.sagemaker.data_plane.metrics import Invocation, Metrics
 from local.sagemaker.endpoint import Endpoint
 from local.sagemaker.errors import AwsError, endpoint_unknown, model_error
-from local.sagemaker.event_stream import CONTENT_TYPE, model_stream_error, payload_part
-from local.sagemaker.fleet import Fleet
-from local.sagemaker.instance import Instance, Limits
-from local.sagemaker.metrics import Invocation, Metrics
+from local.sagemaker.fleets.fleet import Fleet
+from local.sagemaker.fleets.instance import Instance, Limits
 from local.sagemaker.registry import Registry
 from local.sagemaker.service_model import check_request, input_members, output_members
 from local.world import ACCOUNT, REGION, World

@@ -1,0 +1,1 @@
+"""The data plane: a request on its way to an instance and back."""

@@ -1,0 +1,1 @@
+"""Deployments: how a policy moves traffic from one fleet to the next, and what brings it back."""
