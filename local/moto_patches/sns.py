@@ -12,6 +12,10 @@ _PROTOCOLS = frozenset({"email", "email-json", "http", "https", "sms", "sqs"})
 
 
 def install(patches: Patches) -> None:
+    _refuse_what_nobody_delivers(patches)
+
+
+def _refuse_what_nobody_delivers(patches: Patches) -> None:
     """moto hands functions an invented event, through Docker, and swallows that there is none."""
 
     def subscribe(self: models.SNSBackend, topic_arn: str, endpoint: str, protocol: str) -> Any:

@@ -1,0 +1,94 @@
+"""What moto lacks where things happen and are told; when one of these turns red, its patch can go."""
+
+import base64
+import hashlib
+import inspect
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.ecr import models as ecr_models
+from moto.ecr.models import Image
+from moto.events import models as events_models
+
+from local.moto_patches import ecr, eventbridge, lambda_functions, sns
+from tests.builders.gaps import justifies
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+
+
+@pytest.fixture(autouse=True)
+def bare_moto() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+@justifies(eventbridge._deliver_to_every_target)
+def test_moto_delivers_to_no_function() -> None:
+    events = boto3.client("events", region_name=REGION)
+    events.put_rule(Name="r", EventPattern='{"source": ["s"]}')
+    events.put_targets(Rule="r", Targets=[{"Id": "1", "Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"}])
+
+    with pytest.raises(NotImplementedError):
+        events.put_events(Entries=[{"Source": "s", "DetailType": "t", "Detail": "{}"}])
+
+
+@justifies(ecr._digest_manifests)
+def test_moto_invents_an_images_digest() -> None:
+    manifest = json.dumps({"layers": [{"digest": "sha256:1"}]})
+
+    assert (
+        Image(ACCOUNT, "t", manifest, "r").get_image_digest()
+        != f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+    )
+
+
+@justifies(lambda_functions._keep_log_group_and_dead_letter_queue)
+def test_moto_drops_a_functions_log_group() -> None:
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("app.py", "")
+    spec = {
+        "FunctionName": "f",
+        "Role": "r",
+        "Code": {"ZipFile": base64.b64encode(code.getvalue())},
+        "LoggingConfig": {"LogGroup": "shared"},
+        "DeadLetterConfig": {"TargetArn": "arn"},
+    }
+
+    new_function: Any = LambdaFunction
+    function = new_function(ACCOUNT, spec, REGION)
+
+    assert function.logs_group_name == "/aws/lambda/f"
+    assert "arn" not in vars(function).values()
+
+
+@justifies(eventbridge._refuse_schedules)
+def test_moto_keeps_a_schedule_that_nothing_fires() -> None:
+    boto3.client("events", region_name=REGION).put_rule(Name="r", ScheduleExpression="rate(1 minute)")
+
+    assert "threading" not in inspect.getsource(events_models)
+
+
+@justifies(ecr._announce_pushes)
+def test_moto_tells_nobody_of_a_push() -> None:
+    source = inspect.getsource(ecr_models)
+
+    assert "put_events" not in source
+    assert "send_to_targets" not in source
+
+
+@justifies(lambda_functions._run_as_processes)
+def test_moto_runs_functions_in_docker() -> None:
+    assert "import docker" in inspect.getsource(LambdaFunction._invoke_lambda)
+
+
+@justifies(sns._refuse_what_nobody_delivers)
+def test_moto_hands_functions_an_invented_message() -> None:
+    assert "arn:aws:sns:EXAMPLE" in inspect.getsource(LambdaBackend.send_sns_message)
