@@ -1,7 +1,7 @@
 """The one place that changes moto 5.2.5.
 
-A patch is a function of a module in this package. It takes `patches` and calls `patches.replace` or
-`patches.replace_item`; its docstring names the gap of moto that it fills. A test under
+A patch is a function of a module in this package. It takes `patches` and calls `patches.replace`,
+`patches.replace_item` or `patches.add`; its docstring names the gap of moto that it fills. A test under
 `tests/contract/local_core/test_moto_gaps*.py` is marked `@justifies(<the function>)` and shows the gap on bare moto, so
 that it turns red when a later moto needs the patch no longer. `tests/contract/house/test_moto_patches.py` holds all
 of this: no other module changes moto, no patch lacks its docstring or its test.

@@ -29,6 +29,17 @@ class Patches:
         setattr(owner, name, new)
         return old
 
+    def add(self, owner: Any, name: str, new: Any) -> None:
+        """As `replace`, for a part that moto lacks altogether.
+
+        Raises:
+            AttributeError: moto has the part by now, and the patch can go.
+        """
+        if hasattr(owner, name):
+            raise AttributeError(f"moto has {owner.__name__}.{name} of its own; the patches are written for moto 5.2.5")
+        self._undo.append((owner, name, _INHERITED))
+        setattr(owner, name, new)
+
     def replace_item(self, owner: Any, key: str, new: Any) -> None:
         """As `replace`, for an entry that a dictionary of moto must already have."""
         if key not in owner:

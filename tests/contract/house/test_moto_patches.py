@@ -28,7 +28,7 @@ def is_patching(node: ast.AST) -> bool:
         return False
     receiver = node.func.value
     name = receiver.id if isinstance(receiver, ast.Name) else getattr(receiver, "attr", "")
-    return node.func.attr in {"replace", "replace_item"} and name.endswith("patches")
+    return node.func.attr in {"add", "replace", "replace_item"} and name.endswith("patches")
 
 
 def outermost_functions(tree: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
