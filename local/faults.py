@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import Annotated, ClassVar, TypeVar
+
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 
 class ApiFailure(StrEnum):
@@ -67,9 +70,12 @@ class Fault:
         delay_s: AWS seconds, for the failures that name it.
     """
 
-    times: int | None = None
-    after: int = 0
-    delay_s: float = 0.0
+    # How a fault is spelled in JSON, which is how it comes from outside.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+    times: Annotated[int, Field(ge=1)] | None = None
+    after: Annotated[int, Field(ge=0)] = 0
+    delay_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,9 @@ class ApiFault(Fault):
     service: str = "*"
     operation: str = "*"
     caller: str = "*"
+
+    def __post_init__(self) -> None:
+        _need_delay(self, self.failure, ApiFailure.LATE)
 
 
 @dataclass(frozen=True)
@@ -103,17 +112,32 @@ class EventFault(Fault):
     detail_type: str = "*"
     target: str = "*"
 
+    def __post_init__(self) -> None:
+        _need_delay(self, self.failure, EventFailure.DELAYED)
+
 
 @dataclass(frozen=True)
 class ClockFault(Fault):
-    """The clock of one part is wrong by `skew_s`: `lambda` (the time that functions read), `events` (the time that
-    events carry), `s3` (LastModified)."""
+    """The clock of one part is wrong by `skew_s` AWS seconds, ahead if positive: `lambda` (the time that functions
+    read), `events` (the time that events carry), `s3` (LastModified)."""
 
     part: str = "*"
-    skew_s: float = 0.0
+    skew_s: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.skew_s:
+            raise ValueError("a clock fault needs a skew_s other than 0; negative is behind")
+        if self.part not in {"*", *CLOCKS}:
+            raise ValueError(f"no clock is called {self.part!r}; there are {', '.join(CLOCKS)}, and * for all")
+
+
+def _need_delay(fault: Fault, failure: StrEnum, late: StrEnum) -> None:
+    if failure is late and not fault.delay_s:
+        raise ValueError(f"the failure {late!s} needs a delay_s above 0")
 
 
 AnyFault = TypeVar("AnyFault", bound=Fault)
+CLOCKS = ("lambda", "events", "s3")
 _OWN = frozenset({"times", "after", "delay_s", "failure", "skew_s"})
 
 
@@ -170,6 +194,16 @@ class FaultBoard:
                 if self._seen[fault_id] > fault.after and not self._spent(fault_id):
                     return fault
             return None
+
+    def is_set(self, kind: type[Fault]) -> bool:
+        """Whether any fault of this kind is set, for places that must stay fast where none is."""
+        with self._lock:
+            return any(isinstance(fault, kind) for fault in self._faults.values())
+
+    def skew_s(self, part: str) -> float:
+        """How many AWS seconds the clock of a part is ahead; asking is an occasion."""
+        fault = self.strike(ClockFault, part=part)
+        return fault.skew_s if fault else 0.0
 
     def _fitting(
         self, kind: type[AnyFault], failures: tuple[StrEnum, ...], occasion: dict[str, str]

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import logging
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterable
@@ -13,7 +14,8 @@ from urllib.parse import unquote
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from local.refusals import operation_name, refusal
+from local.refusals import REFUSED_CODE, REFUSED_STATUS, operation_name, refusal_message
+from local.wire_errors import AwsFailure, error_answer
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -39,7 +41,7 @@ class Gateway:
         return self._from_moto(environ, start_response)
 
     def _from_moto(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        form = _form(environ)
+        form = form_of(environ)
         asked = dict(environ)
         said: list[Any] = []
         try:
@@ -67,9 +69,15 @@ def is_sagemaker(environ: Environ) -> bool:
 
 
 def signed_service(environ: Environ) -> str | None:
-    """The service that the request's SigV4 signature names; None if it has none."""
+    """The service that the request's signature names, in its header or in its presigned address; None if it has no
+    signature."""
     _, found, scope = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")
-    parts = unquote(scope.split(",", 1)[0]).strip().split("/")
+    if not found:
+        query = str(environ.get("QUERY_STRING", ""))
+        if "AWSAccessKeyId=" in query:
+            return "s3"  # the older signature, which S3 alone still takes
+        _, found, scope = query.partition("X-Amz-Credential=")
+    parts = unquote(re.split("[,&]", scope, maxsplit=1)[0]).strip().split("/")
     return parts[3] if found and len(parts) == 5 else None  # noqa: PLR2004 - key, date, region, service, aws4_request
 
 
@@ -83,7 +91,7 @@ def _moto_application(service: Any) -> Any:
     return application
 
 
-def _form(environ: Environ) -> bytes:
+def form_of(environ: Environ) -> bytes:
     """A form-encoded body, which stays readable."""
     if not str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded"):
         return b""
@@ -94,7 +102,9 @@ def _form(environ: Environ) -> bytes:
 
 def _refuse(environ: Environ, form: bytes, start_response: StartResponse) -> Iterable[bytes]:
     service = signed_service(environ) or "unsigned requests"
-    status, headers, body = refusal(service, operation_name(service, environ, form), xml=bool(form) or service == "s3")
+    message = refusal_message(service, operation_name(service, environ, form))
+    failure = AwsFailure(REFUSED_CODE, message, REFUSED_STATUS)
+    status, headers, body = error_answer(service, environ, form, failure)
     start_response(status, headers)
     return [body]
 

@@ -14,6 +14,8 @@ from local.clock import Clock
 from local.cloudformation import types as resource_types
 from local.ecs import EcsServices
 from local.event_delivery import EventDelivery
+from local.fault_admin import FaultAdmin
+from local.faulty_calls import FaultyCalls
 from local.iam import Iam
 from local.images import ImageStore
 from local.lambda_runtime import LambdaRuntime
@@ -64,7 +66,10 @@ class Supervisor:
         iam = Iam(self.world)
         iam.install(self._patches)
         self._sagemaker = SageMakerTwin(self.world, images, self._delivery.emit, iam.authorize)
-        self._server = gateway.server_on(self._listener, gateway.Gateway(self._sagemaker.wsgi))
+        services = FaultyCalls(
+            self.world, gateway.Gateway(self._sagemaker.wsgi), lambda access_key: iam.caller(access_key).arn
+        )
+        self._server = gateway.server_on(self._listener, FaultAdmin(self.world.faults, services))
 
     def start(self) -> None:
         """Serve from now on, in threads of this process."""

@@ -24,17 +24,17 @@ class Aws:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self._new_client(service)
+            self._clients[service] = self.new_client(service)
         return self._clients[service]
 
-    def _new_client(self, service: str) -> Any:
+    def new_client(self, service: str, config: Config | None = None) -> Any:
         return _build_client(
             service,
             endpoint_url=self.url,
             region_name="us-east-1",
             aws_access_key_id="local",
             aws_secret_access_key="local",
-            config=Config(retries={"total_max_attempts": 1}),
+            config=Config(retries={"total_max_attempts": 1}).merge(config or Config()),
         )
 
     def role(self, *actions: str) -> str:
