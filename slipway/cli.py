@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slipway.errors import ArtifactFolderError, SlipwayError
+from slipway.fault_commands import fault
 from slipway.local_env import Ports, exports
 from slipway.records import SERVED
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 local = typer.Typer(no_args_is_help=True, help="The embedded AWS of this machine: no account, no Docker.")
 app.add_typer(local, name="local")
+local.add_typer(fault, name="fault")
 
 Stack = Annotated[str, typer.Option(envvar="SLIPWAY_STACK", help="The deployed stack.")]
 EndpointArgument = Annotated[str, typer.Argument(envvar="SLIPWAY_ENDPOINT", help="The endpoint's name.")]
