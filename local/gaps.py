@@ -10,7 +10,7 @@ from moto.cloudformation import parsing
 
 from local.alarm_rules import COMPARISONS
 from local.cloudformation.types import EMULATED, RECORDED, REFUSED
-from local.iam_policy import CONDITION_OPERATORS
+from local.iam.conditions import CONDITION_OPERATORS
 from local.sagemaker.control.api import Api
 
 # moto's own pattern for a type that is still to be written.

@@ -19,6 +19,7 @@ from local.faulty_calls import FaultyCalls
 from local.iam import Iam
 from local.images import ImageStore
 from local.lambda_runtime import LambdaRuntime
+from local.moto_patches import iam as iam_patches
 from local.moto_patches.eventbridge import rules_of
 from local.moto_patches.lambda_functions import CloudWatchLogs
 from local.moto_patches.step_functions import stop_executions
@@ -64,7 +65,7 @@ class Supervisor:
         self._alarms = AlarmEvaluator(self.world, self._delivery.emit)
         self._alarms.install(self._patches)
         iam = Iam(self.world)
-        iam.install(self._patches)
+        iam_patches.install(self._patches, iam)
         self._sagemaker = SageMakerTwin(self.world, images, self._delivery.emit, iam.authorize)
         services = FaultyCalls(
             self.world, gateway.Gateway(self._sagemaker.wsgi), lambda access_key: iam.caller(access_key).arn

@@ -66,7 +66,6 @@ STILL_TO_MOVE = {
     "local.cloudformation.stacks",
     "local.cloudformation.types",
     "local.ecs",
-    "local.iam",
 }
 ELSEWHERE = [path for path in sorted((ROOT / "local").rglob("*.py")) if PATCHES not in path.parents]
 

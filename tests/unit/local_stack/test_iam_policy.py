@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from local.iam_policy import Effect, Request, UnsupportedPolicyError, decide
+from local.iam.conditions import Context, UnsupportedPolicyError
+from local.iam.policy import Effect, Request, decide
 
 BUCKET = "arn:aws:s3:::drops"
 
@@ -108,7 +109,7 @@ def test_a_denial_anywhere_wins_over_every_permission() -> None:
 def test_a_condition_holds_as_the_user_guide_says(
     condition: dict[str, Any], context: dict[str, Any], *, holds: bool
 ) -> None:
-    decided = decide([_document(Condition=condition)], Request("s3:GetObject", f"{BUCKET}/a", context))
+    decided = decide([_document(Condition=condition)], Request("s3:GetObject", f"{BUCKET}/a", Context(context)))
 
     assert (decided is Effect.ALLOW) is holds
 
@@ -116,15 +117,22 @@ def test_a_condition_holds_as_the_user_guide_says(
 @pytest.mark.parametrize("operator", ["IpAddress", "StringMatches", "ForSomeValues:StringEquals", "BinaryEquals"])
 def test_an_operator_that_is_not_evaluated_is_refused_by_name(operator: str) -> None:
     with pytest.raises(UnsupportedPolicyError, match=operator):
-        decide([_document(Condition={operator: {"k": "v"}})], Request("s3:GetObject", f"{BUCKET}/a", {"k": "v"}))
+        decide(
+            [_document(Condition={operator: {"k": "v"}})], Request("s3:GetObject", f"{BUCKET}/a", Context({"k": "v"}))
+        )
 
 
 def test_a_policy_variable_takes_the_requests_value_and_matches_nothing_without_one() -> None:
     document = _document(Resource=f"{BUCKET}/${{aws:PrincipalTag/team}}/*")
     resource = f"{BUCKET}/blue/a"
 
-    assert decide([document], Request("s3:GetObject", resource, {"aws:PrincipalTag/team": "blue"})) is Effect.ALLOW
-    assert decide([document], Request("s3:GetObject", resource, {"aws:PrincipalTag/team": "red"})) is Effect.NONE
+    assert (
+        decide([document], Request("s3:GetObject", resource, Context({"aws:PrincipalTag/team": "blue"})))
+        is Effect.ALLOW
+    )
+    assert (
+        decide([document], Request("s3:GetObject", resource, Context({"aws:PrincipalTag/team": "red"}))) is Effect.NONE
+    )
     assert decide([document], Request("s3:GetObject", resource)) is Effect.NONE
 
 
@@ -141,4 +149,4 @@ def test_a_policy_variable_takes_the_requests_value_and_matches_nothing_without_
 def test_a_resource_policy_speaks_of_its_principals(principal: Any, effect: Effect) -> None:
     document = _document(Principal=principal)
 
-    assert decide([document], Request("s3:GetObject", f"{BUCKET}/a"), ["arn:aws:iam::1:role/mine"]) is effect
+    assert decide([document], Request("s3:GetObject", f"{BUCKET}/a"), ["arn:aws:iam::1:role/mine", "*"]) is effect

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from local.iam_resources import needs, s3_needs
+from local.iam.resources import needs
+from local.iam.s3 import S3Request, s3_needs
 
 HERE = "us-east-1:123456789012"
 
@@ -144,4 +145,6 @@ def test_passing_a_role_says_to_whom() -> None:
 def test_a_request_to_s3_needs_what_s3_asks_for(
     action: str, key: str | None, headers: dict[str, str], query: dict[str, Any], needed: list[tuple[str, str]]
 ) -> None:
-    assert [(need.action, need.resource) for need in s3_needs(action, "b", key, headers, query)] == needed
+    assert [
+        (need.action, need.resource) for need in s3_needs(S3Request(action, "b", key, headers=headers, query=query))
+    ] == needed

@@ -1,4 +1,4 @@
-"""Which permissions an AWS request needs: its actions, the ARNs that it touches and the condition keys that it carries.
+"""Which permissions an AWS request needs: its actions and the ARNs that it touches; its keys come from `keys`.
 
 Source: the "Actions, resources, and condition keys" page of each service in the Service Authorization Reference.
 """
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from local.iam.conditions import Family, Value
+from local.iam.keys import Parameters, request_keys
 from local.world import ACCOUNT, REGION
-
-Parameters = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,12 @@ class Need:
 
     action: str
     resource: str = "*"
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, Value] = field(default_factory=dict)
+    families: Mapping[str, Family] = field(default_factory=dict)
 
 
 def needs(service: str, operation: str, parameters: Parameters) -> list[Need]:
-    """What a request to a service other than S3 and SageMaker needs, all of it.
+    """What a request to a service other than S3 and SageMaker needs, all of it but keys of KMS.
 
     Args:
         service: boto3's name of the service.
@@ -35,7 +36,8 @@ def needs(service: str, operation: str, parameters: Parameters) -> list[Need]:
         return list(_DYNAMODB_BATCHES[operation](parameters))
     action = f"{prefix}:{_ACTIONS.get((service, operation), operation)}"
     arns = list(_ARNS.get(service, _none)(operation, parameters)) or ["*"]
-    return [Need(action, arn, _context(service, parameters)) for arn in arns] + _passed_roles(service, parameters)
+    keys = request_keys(service, operation, parameters)
+    return [Need(action, arn, keys) for arn in arns] + _passed_roles(service, parameters)
 
 
 _PREFIXES = {"stepfunctions": "states", "elbv2": "elasticloadbalancing"}
@@ -54,21 +56,21 @@ _PASSED_TO = {
     ("ecs", "taskRoleArn"): "ecs-tasks.amazonaws.com",
     ("ecs", "executionRoleArn"): "ecs-tasks.amazonaws.com",
     ("events", "RoleArn"): "events.amazonaws.com",
+    ("cloudformation", "RoleARN"): "cloudformation.amazonaws.com",
+    ("application-autoscaling", "RoleARN"): "application-autoscaling.amazonaws.com",
 }
 
 
 def _passed_roles(service: str, parameters: Parameters) -> list[Need]:
-    return [
-        Need("iam:PassRole", str(parameters[name]), {"iam:PassedToService": user})
+    passed = [
+        (str(parameters[name]), user)
         for (asked, name), user in _PASSED_TO.items()
-        if asked == service and name in parameters
+        if asked == service and parameters.get(name)
     ]
-
-
-def _context(service: str, parameters: Parameters) -> dict[str, str]:
-    if service == "cloudwatch" and "Namespace" in parameters:
-        return {"cloudwatch:namespace": str(parameters["Namespace"])}
-    return {}
+    if service == "events":
+        targets = parameters.get("Targets") or []
+        passed += [(str(target["RoleArn"]), "events.amazonaws.com") for target in targets if target.get("RoleArn")]
+    return [Need("iam:PassRole", role, {"iam:PassedToService": user}) for role, user in dict.fromkeys(passed)]
 
 
 # (operation, parameters) → ARNs, service by service; none means that the action has no resource ----------------------
@@ -120,7 +122,7 @@ def _transaction(parameters: Parameters) -> Iterator[Need]:
     for item in parameters["TransactItems"]:
         for part, request in item.items():
             action = {"ConditionCheck": "ConditionCheckItem"}.get(part, f"{part}Item")
-            yield Need(f"dynamodb:{action}", _table(request["TableName"]))
+            yield Need(f"dynamodb:{action}", _table(request["TableName"]), request_keys("dynamodb", action, request))
 
 
 def _batch(operation: str) -> Callable[[Parameters], Iterator[Need]]:
@@ -215,41 +217,3 @@ _ARNS: dict[str, Callable[[str, Parameters], Iterator[str]]] = {
     "stepfunctions": _states,
     "sts": _named("sts", ("RoleArn", str)),
 }
-
-
-# S3 -------------------------------------------------------------------------------------------------------------------
-
-
-def s3_needs(
-    action: str, bucket: str | None, key: str | None, headers: Mapping[str, str], query: Mapping[str, Any]
-) -> list[Need]:
-    """What one S3 request needs.
-
-    Args:
-        action: the permission without its prefix, as in "GetObject".
-        headers: of the request, with lower-case names.
-        query: of the request; a copy and a tagging need more than the action itself.
-    """
-    arn = f"arn:aws:s3:::{bucket or '*'}{f'/{key}' if key else ''}"
-    if action == "GetObject" and "versionId" in query:
-        action = "GetObjectVersion"
-    found = [Need(f"s3:{_S3_ACTIONS.get(action, action)}", arn, _s3_context(headers, query))]
-    if action == "PutObject" and (source := headers.get("x-amz-copy-source")):
-        path, _, version = unquote(source).lstrip("/").partition("?versionId=")
-        found.append(Need("s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{path}"))
-    if action == "PutObject" and headers.get("x-amz-tagging"):
-        found.append(Need("s3:PutObjectTagging", arn))
-    return found
-
-
-_S3_ACTIONS = {"HeadBucket": "ListBucket"}
-
-
-def _s3_context(headers: Mapping[str, str], query: Mapping[str, Any]) -> dict[str, str]:
-    context = {}
-    prefix = query.get("prefix")
-    if prefix is not None:
-        context["s3:prefix"] = str(prefix[0] if isinstance(prefix, list) else prefix)
-    if acl := headers.get("x-amz-acl"):
-        context["s3:x-amz-acl"] = acl
-    return context
