@@ -50,6 +50,19 @@ class FleetFailure(StrEnum):
     """The container dies while it serves the request."""
 
 
+class EndpointFailure(StrEnum):
+    """What SageMaker itself does to an endpoint, or fails to do for it."""
+
+    MAINTENANCE = "maintenance"
+    """An endpoint in service is SystemUpdating for `delay_s`."""
+    OUT_OF_SERVICE = "out-of-service"
+    """An endpoint in service is OutOfService, and answers nothing, for `delay_s`."""
+    ROLLBACK_FAILS = "rollback-fails"
+    """A deployment that goes back cannot: UpdateRollbackFailed, a mix of both configs serves."""
+    UPDATE_FAILS = "update-fails"
+    """A deployment that went back ends as Failed."""
+
+
 class EventFailure(StrEnum):
     """What happens to an event on its way."""
 
@@ -101,6 +114,19 @@ class FleetFault(Fault):
     config: str = "*"
     variant: str = "*"
     instance_type: str = "*"
+
+
+@dataclass(frozen=True)
+class EndpointFault(Fault):
+    """SageMaker takes an endpoint out of our hands. An occasion of the first two failures is one look at an endpoint in
+    service, every few AWS seconds."""
+
+    failure: EndpointFailure = EndpointFailure.MAINTENANCE
+    endpoint: str = "*"
+
+    def __post_init__(self) -> None:
+        for late in (EndpointFailure.MAINTENANCE, EndpointFailure.OUT_OF_SERVICE):
+            _need_delay(self, self.failure, late)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,33 @@ from local.sagemaker.fleets.fleet import Fleet, Variant
 from local.sagemaker.fleets.instance import Instance, VariantSpec
 from local.sagemaker.statuses import LEGAL_NEXT, EndpointStatus, VariantStage
 
+MAX_REASON = 1024
+
 
 @dataclass(frozen=True)
 class TrafficShare:
+    """What part of each variant's requests a fleet gets.
+
+    Attributes:
+        share: 0 < share <= 1, of every variant that `variants` does not name.
+        variants: shares of single variants, 0 <= share <= 1, where whole instances make them differ.
+    """
+
     fleet: Fleet
     share: float
+    variants: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, variant: str) -> float:
+        return self.variants.get(variant, self.share)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """VariantStatus of one variant."""
+
+    stage: VariantStage
+    message: str
+    since: datetime
 
 
 @dataclass
@@ -23,9 +45,8 @@ class PendingDeployment:
     config_name: str
     specs: Sequence[VariantSpec]
     started: datetime
-    stage: VariantStage
-    stage_started: datetime
     fleet: Fleet | None = None
+    stages: Mapping[str, Stage] = field(default_factory=dict)
 
 
 @dataclass
@@ -41,31 +62,74 @@ class Endpoint:
     failure_reason: str | None = None
     deployment_config: Mapping[str, Any] | None = None
     fleet: Fleet | None = None
+    leftovers: tuple[Fleet, ...] = ()
+    """Fleets of configs that never became current and that failed rollbacks left serving."""
     traffic: tuple[TrafficShare, ...] = ()
     pending: PendingDeployment | None = None
-    variant_stages: dict[str, tuple[VariantStage, datetime]] = field(default_factory=dict)
+    variant_stages: Mapping[str, Stage] = field(default_factory=dict)
+    wished_weights: Mapping[str, float] = field(default_factory=dict)
+    """Weights that UpdateEndpointWeightsAndCapacities asked for and that do not count yet."""
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def move_to(self, status: EndpointStatus, now: datetime, failure_reason: str | None = None) -> None:
+        """Change the status; what failed before is forgotten.
+
+        Raises:
+            ValueError: the status cannot follow the present one.
+        """
         if status not in LEGAL_NEXT[self.status]:
             raise ValueError(f"endpoint {self.name} cannot go from {self.status} to {status}")
         self.status = status
         self.modified = now
-        self.failure_reason = failure_reason[:1024] if failure_reason else None
+        self.failure_reason = failure_reason[:MAX_REASON] if failure_reason else None
+
+    def fleets(self) -> tuple[Fleet, ...]:
+        """What serves between deployments, the one of the current config first."""
+        return (self.fleet, *self.leftovers) if self.fleet else ()
+
+    def variants(self) -> dict[str, Variant]:
+        """What serves, by variant; where several fleets do, their counts added up."""
+        if self.fleet is None:
+            return {}
+        return {name: _joined(variant, self.leftovers) for name, variant in self.fleet.variants.items()}
 
     def reserve(self, variant: str | None) -> tuple[Fleet, Instance] | None:
-        """Reserve an instance by the shares of traffic; where that fleet has none ready, in any other that serves."""
-        shares = self.traffic
-        if not shares:
-            return None
-        drawn = random.choices(shares, [share.share for share in shares])[0]  # noqa: S311 - spreads load
-        for share in (drawn, *(other for other in shares if other is not drawn)):
-            if instance := share.fleet.reserve(variant):
-                return share.fleet, instance
+        """Reserve an instance of the named variant, or of one drawn by weight, in a fleet drawn by its share of it.
+
+        Where that fleet has none ready, any other that serves the variant gives one; None where none does.
+        """
+        ways = [(share, name, weight) for share in self.traffic for name, weight in _ways(share, variant)]
+        while ways:
+            weights = [weight for *_, weight in ways]
+            chosen = random.choices(ways, weights if sum(weights) else None)[0]  # noqa: S311 - spreads load
+            if instance := chosen[0].fleet.reserve(chosen[1]):
+                return chosen[0].fleet, instance
+            ways.remove(chosen)
         return None
 
     def has_variant(self, name: str) -> bool:
         return any(name in share.fleet.variants for share in self.traffic)
+
+
+def _joined(variant: Variant, rest: Sequence[Fleet]) -> Variant:
+    others = [fleet.variants[variant.spec.name] for fleet in rest if variant.spec.name in fleet.variants]
+    instances = [instance for each in (variant, *others) for instance in each.instances]
+    desired = sum(each.desired for each in (variant, *others))
+    return Variant(variant.spec, variant.weight, desired, instances=instances)
+
+
+def _ways(share: TrafficShare, wanted: str | None) -> list[tuple[str, float]]:
+    """The fleet's variants that can take a request now, each with its part of all requests."""
+    variants = share.fleet.variants
+    total = sum(variant.weight for variant in variants.values())
+    found = []
+    for name, variant in variants.items():
+        if wanted not in {None, name} or not variant.healthy():
+            continue
+        weight = 1.0 if wanted else variant.weight / total if total else 0.0
+        if weight:
+            found.append((name, weight * share.of(name)))
+    return found
 
 
 def describe(endpoint: Endpoint) -> dict[str, Any]:
@@ -93,27 +157,31 @@ def _describe(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _production_variants(endpoint: Endpoint) -> list[dict[str, Any]]:
-    if endpoint.fleet is None:
-        return []
     return [
-        _summary(variant, endpoint.created) | _stage(endpoint.variant_stages.get(name))
-        for name, variant in endpoint.fleet.variants.items()
+        _summary(variant, endpoint.created)
+        | ({"DesiredWeight": endpoint.wished_weights[name]} if name in endpoint.wished_weights else {})
+        | _status(endpoint.variant_stages.get(name))
+        for name, variant in endpoint.variants().items()
     ]
 
 
 def _pending_summary(pending: PendingDeployment) -> dict[str, Any]:
-    live = pending.fleet.variants if pending.fleet else {}
-    stage = _stage((pending.stage, pending.stage_started))
     return {
         "EndpointConfigName": pending.config_name,
         "StartTime": pending.started.timestamp(),
-        "ProductionVariants": [
-            _summary(live.get(spec.name) or Variant(spec, spec.weight, spec.instance_count), pending.started)
-            | {"InstanceType": spec.instance_type}
-            | stage
-            for spec in pending.specs
-        ],
+        "ProductionVariants": [_pending_variant(pending, spec) for spec in pending.specs],
     }
+
+
+def _pending_variant(pending: PendingDeployment, spec: VariantSpec) -> dict[str, Any]:
+    """Desired is what the deployment leads to, current what runs of it: AWS's example event has 1 of 3."""
+    live = pending.fleet.variants.get(spec.name) if pending.fleet else None
+    variant = Variant(spec, spec.weight, spec.instance_count, instances=live.instances if live else [])
+    return (
+        _summary(variant, pending.started)
+        | {"InstanceType": spec.instance_type}
+        | _status(pending.stages.get(spec.name))
+    )
 
 
 def _summary(variant: Variant, resolved: datetime) -> dict[str, Any]:
@@ -133,7 +201,8 @@ def _summary(variant: Variant, resolved: datetime) -> dict[str, Any]:
     }
 
 
-def _stage(stage: tuple[VariantStage, datetime] | None) -> dict[str, Any]:
+def _status(stage: Stage | None) -> dict[str, Any]:
     if stage is None:
         return {}
-    return {"VariantStatus": [{"Status": stage[0], "StartTime": stage[1].timestamp()}]}
+    status = {"Status": stage.stage, "StatusMessage": stage.message, "StartTime": stage.since.timestamp()}
+    return {"VariantStatus": [status]}

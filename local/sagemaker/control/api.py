@@ -6,13 +6,13 @@ from typing import Any
 from botocore import xform_name
 
 from local.sagemaker.control.variants import check_config, check_model, retain, specs_of
+from local.sagemaker.deployments.admission import Operation
 from local.sagemaker.deployments.deployer import Deployer
-from local.sagemaker.deployments.policy import DeploymentPolicy, read_policy
+from local.sagemaker.deployments.scaling import Wish
 from local.sagemaker.endpoint import Endpoint, describe
-from local.sagemaker.errors import already_exists, failed_endpoint, in_progress, not_emulated, not_found, validation
+from local.sagemaker.errors import already_exists, not_emulated, not_found, validation
 from local.sagemaker.registry import Record, Registry, Shelf, T
 from local.sagemaker.service_model import check_request
-from local.sagemaker.statuses import EndpointStatus
 from local.world import World
 
 SERVICE = "sagemaker"
@@ -122,7 +122,7 @@ class Api:
         self._allow_create(access_key, "CreateEndpoint", arn, request)
         self._authorize(access_key, "sagemaker:CreateEndpoint", self._registry.configs.arn(config_name), {})
         specs = specs_of(self._world, self._registry, self._registry.configs.get(config_name))
-        read_policy(request.get("DeploymentConfig"), sum(spec.instance_count for spec in specs))
+        self._deployer.check_first(request.get("DeploymentConfig"), specs)
         now = self._world.clock.now()
         endpoint = Endpoint(name, arn, config_name, now, now, deployment_config=request.get("DeploymentConfig"))
         self._registry.endpoints.add(endpoint)
@@ -144,23 +144,14 @@ class Api:
         endpoint = self._get(self._registry.endpoints, access_key, "UpdateEndpoint", request["EndpointName"])
         config = self._registry.configs.get(config_name)
         with endpoint.lock:
-            fleet = _changeable(endpoint).fleet
-            if fleet is None:
-                raise in_progress(endpoint.arn)
-            if config_name == endpoint.config_name:
+            self._deployer.admit(endpoint, Operation.UPDATE)
+            if config_name == endpoint.config_name and not endpoint.leftovers:
                 raise validation(
                     f'Cannot update endpoint "{endpoint.arn}" to the endpoint configuration that it already has; '
                     "create a new one."
                 )
-            specs = retain(specs_of(self._world, self._registry, config), fleet, request)
-            deployment_config = request.get("DeploymentConfig")
-            if request.get("RetainDeploymentConfig"):
-                deployment_config = endpoint.deployment_config
-            policy = read_policy(deployment_config, sum(spec.instance_count for spec in specs))
-            _same_variants(policy, set(fleet.variants), {spec.name for spec in specs})
-            endpoint.deployment_config = deployment_config
-            endpoint.move_to(EndpointStatus.UPDATING, self._world.clock.now())
-        self._deployer.update(endpoint, config_name, specs, policy)
+            specs = retain(specs_of(self._world, self._registry, config), endpoint.variants(), request)
+            self._deployer.update(endpoint, config_name, specs, request)
         return {"EndpointArn": endpoint.arn}
 
     def _update_endpoint_weights_and_capacities(self, access_key: str, request: Json) -> Json:
@@ -172,20 +163,14 @@ class Api:
                 raise not_emulated("ServerlessUpdateConfig")
             if not endpoint.has_variant(wish["VariantName"]):
                 raise validation(f"Variant {wish['VariantName']} was not found on endpoint {endpoint.name}.")
-            desired[wish["VariantName"]] = (wish.get("DesiredWeight"), wish.get("DesiredInstanceCount"))
-        if any(count == 0 for _, count in desired.values()):
+            desired[wish["VariantName"]] = Wish(wish.get("DesiredWeight"), wish.get("DesiredInstanceCount"))
+        if any(wish.count == 0 for wish in desired.values()):
             raise not_emulated("DesiredInstanceCount 0, which needs inference components")
-        with endpoint.lock:
-            _changeable(endpoint).move_to(EndpointStatus.UPDATING, self._world.clock.now())
         self._deployer.scale(endpoint, desired)
         return {"EndpointArn": endpoint.arn}
 
     def _delete_endpoint(self, access_key: str, request: Json) -> Json:
         endpoint = self._get(self._registry.endpoints, access_key, "DeleteEndpoint", request["EndpointName"])
-        with endpoint.lock:
-            if endpoint.status not in {EndpointStatus.IN_SERVICE, EndpointStatus.FAILED}:
-                raise in_progress(endpoint.arn)
-            endpoint.move_to(EndpointStatus.DELETING, self._world.clock.now())
         self._deployer.delete(endpoint)
         return {}
 
@@ -225,22 +210,6 @@ class Api:
         shelf.add(record)
         self._registry.tag(record.arn, request.get("Tags", []))
         return record.arn
-
-
-def _changeable(endpoint: Endpoint) -> Endpoint:
-    if endpoint.status is EndpointStatus.FAILED:
-        raise failed_endpoint(endpoint.arn)
-    if endpoint.status is not EndpointStatus.IN_SERVICE:
-        raise in_progress(endpoint.arn)
-    return endpoint
-
-
-def _same_variants(policy: DeploymentPolicy, old: set[str], new: set[str]) -> None:
-    if policy.guarded and old != new:
-        raise validation(
-            f"Variant names of the new endpoint configuration ({sorted(new)}) must equal those of the old one "
-            f"({sorted(old)}) when a DeploymentConfig is given."
-        )
 
 
 def _as_requested(record: Record) -> Json:

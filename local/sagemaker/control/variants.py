@@ -6,7 +6,7 @@ from typing import Any
 
 from local.sagemaker.errors import not_emulated, validation
 from local.sagemaker.execution_role import ExecutionRole
-from local.sagemaker.fleets.fleet import Fleet
+from local.sagemaker.fleets.fleet import Variant
 from local.sagemaker.fleets.instance import VariantSpec
 from local.sagemaker.fleets.model_data import is_readable, model_data_of
 from local.sagemaker.registry import Record, Registry
@@ -129,14 +129,16 @@ def _spec(world: World, registry: Registry, variant: Mapping[str, Any]) -> Varia
     )
 
 
-def retain(specs: Sequence[VariantSpec], fleet: Fleet, request: Mapping[str, Any]) -> list[VariantSpec]:
-    """Carry the serving fleet's counts and weights over, as RetainAllVariantProperties of UpdateEndpoint asks."""
+def retain(
+    specs: Sequence[VariantSpec], serving: Mapping[str, Variant], request: Mapping[str, Any]
+) -> list[VariantSpec]:
+    """Carry the serving variants' counts and weights over, as RetainAllVariantProperties of UpdateEndpoint asks."""
     if not request.get("RetainAllVariantProperties"):
         return list(specs)
     excluded = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties", [])}
     kept = []
     for spec in specs:
-        live = fleet.variants.get(spec.name)
+        live = serving.get(spec.name)
         if live and "DesiredInstanceCount" not in excluded:
             spec = replace(spec, instance_count=live.desired)  # noqa: PLW2901 - the same variant, adjusted
         if live and "DesiredWeight" not in excluded:

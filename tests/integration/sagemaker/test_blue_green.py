@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.sagemaker.deployments.deployer import _Guard
+from local.sagemaker.deployments.guard import Guard
 from tests.integration.sagemaker.conftest import Aws
 
 
@@ -166,8 +166,8 @@ def test_a_deployment_that_breaks_under_way_gives_blue_its_traffic_back(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug of the embedded AWS")
 
-    monkeypatch.setattr(_Guard, "bake", broken)
-    aws.update(aws.config("new"))
+    monkeypatch.setattr(Guard, "bake", broken)
+    aws.update(aws.config("new"), wait_s=60)
     settled = aws.settled()
 
     assert (settled["EndpointStatus"], settled["EndpointConfigName"]) == ("InService", "old")

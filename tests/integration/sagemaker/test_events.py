@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 
@@ -12,23 +13,39 @@ STATE = "SageMaker Endpoint State Change"
 DEPLOYMENT = "SageMaker Endpoint Deployment State Change"
 
 
+def told(aws: Aws) -> list[tuple[str, str, str, str | None]]:
+    """Every event's kind, status, config and stage of the first pending variant."""
+    return [
+        (kind, detail["EndpointStatus"], detail["EndpointConfigName"], _stage(detail)) for kind, detail in aws.events
+    ]
+
+
+def _stage(detail: dict[str, Any]) -> str | None:
+    pending = detail.get("PendingDeploymentSummary", {"ProductionVariants": [{}]})
+    statuses = pending["ProductionVariants"][0].get("VariantStatus", [{"Status": None}])
+    stage: str | None = statuses[0]["Status"]
+    return stage
+
+
 def test_every_change_is_told_in_the_spelling_of_events(aws: Aws) -> None:
     aws.alarm("guard")
     aws.endpoint(aws.config("one"))
     aws.update(aws.config("two"), alarm="guard")
     aws.settled()
     aws.sagemaker.delete_endpoint(EndpointName="chat")
+    aws.until(lambda: not aws.sagemaker.list_endpoints()["Endpoints"])
 
-    told = [(kind, detail["EndpointStatus"], detail["EndpointConfigName"]) for kind, detail in aws.events]
-
-    assert told == [
-        (STATE, "CREATING", "one"),
-        (STATE, "IN_SERVICE", "one"),
-        (STATE, "UPDATING", "one"),
-        (DEPLOYMENT, "UPDATING", "one"),
-        (STATE, "IN_SERVICE", "two"),
-        (DEPLOYMENT, "IN_SERVICE", "two"),
-        (STATE, "DELETING", "two"),
+    assert told(aws) == [
+        (STATE, "CREATING", "one", "Creating"),
+        (STATE, "IN_SERVICE", "one", None),
+        (STATE, "UPDATING", "one", "Creating"),
+        (DEPLOYMENT, "UPDATING", "one", "Creating"),
+        (DEPLOYMENT, "UPDATING", "one", "Creating"),
+        (DEPLOYMENT, "UPDATING", "one", "ActivatingTraffic"),
+        (DEPLOYMENT, "UPDATING", "one", "ActivatingTraffic"),  # and blue is Deleting
+        (STATE, "IN_SERVICE", "two", None),
+        (DEPLOYMENT, "IN_SERVICE", "two", None),
+        (STATE, "DELETING", "two", None),
     ]
 
 
@@ -41,11 +58,11 @@ def test_a_rollback_is_told_and_ends_on_the_old_config(aws: Aws) -> None:
     aws.alarm("guard", "ALARM")
 
     aws.settled()
-    told = [(kind, detail["EndpointStatus"], detail["EndpointConfigName"]) for kind, detail in aws.events[-3:]]
-    assert told == [
-        (DEPLOYMENT, "ROLLING_BACK", "one"),
-        (STATE, "IN_SERVICE", "one"),
-        (DEPLOYMENT, "IN_SERVICE", "one"),
+    assert told(aws)[-4:] == [
+        (DEPLOYMENT, "UPDATING", "one", "Baking"),
+        (DEPLOYMENT, "UPDATING", "one", "Deleting"),
+        (STATE, "IN_SERVICE", "one", None),
+        (DEPLOYMENT, "IN_SERVICE", "one", None),
     ]
 
 
