@@ -6,24 +6,29 @@ import http.client
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from local.sagemaker.behaviour import Behaviour
+from local.sagemaker.capacity import Capacity
 from local.sagemaker.control.api import Api, Authorize
 from local.sagemaker.data_plane.metrics import Metrics
-from local.sagemaker.data_plane.runtime import MAX_BODY_BYTES, Response, Runtime
-from local.sagemaker.deployments.deployer import Deployer, Emit
+from local.sagemaker.data_plane.runtime import Inquiry, Response, Runtime
+from local.sagemaker.deployments.deployer import Deployer
 from local.sagemaker.errors import AwsError, not_emulated
-from local.sagemaker.fleets.instance import ImageSource, Launcher, Limits
+from local.sagemaker.fleets.instance import Limits
+from local.sagemaker.fleets.launcher import ImageSource, Launcher
 from local.sagemaker.registry import Registry
 from local.world import World
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., object]
+Emit = Callable[[str, str, Mapping[str, Any], Sequence[str]], None]
 
 TARGET_PREFIX = "SageMaker."
 READ_BYTES = 1 << 16
+MAX_CALL_BYTES = 25 * 1024 * 1024
 
 _INVOKE_PATH = re.compile(r"/endpoints/(?P<name>[^/]+)/(?P<what>.+)")
 _CREDENTIAL = re.compile(r"Credential=([^/%&]+)")
@@ -51,19 +56,24 @@ class SageMakerTwin:
         limits: Limits | None = None,
         behaviour: Behaviour | None = None,
     ) -> None:
-        limits = limits or Limits()
+        limits, behaviour = limits or Limits(), behaviour or Behaviour()
         authorize = _in_aws_words(authorize)
         registry = Registry()
+        self.capacity = Capacity(world.faults)
         self._authorize = authorize
         self._registry = registry
-        self._metrics = Metrics(world)
-        self._deployer = Deployer(world, registry, Launcher(world, images, limits), emit, behaviour or Behaviour())
+        self._behaviour = behaviour
+        self._launcher = Launcher(world, images, self.capacity, limits, behaviour)
+        self._metrics = Metrics(world, registry)
+        self._deployer = Deployer(world, registry, self._launcher, emit, behaviour)
         self._api = Api(world, registry, self._deployer, authorize)
-        self._runtime = Runtime(world, registry, self._metrics, limits)
+        self._runtime = Runtime(world, registry, self._metrics, limits, behaviour)
 
     def stop(self) -> None:
         """End every deployment and every instance. Nothing of the twin runs afterwards."""
         self._deployer.stop()
+        self._launcher.stop()
+        self._runtime.stop()
         self._metrics.stop()
 
     def wsgi(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -82,23 +92,24 @@ class SageMakerTwin:
         return response.body
 
     def _answer(self, environ: Environ) -> Response:
+        arrived = time.monotonic()
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if target.startswith(TARGET_PREFIX):
             return self._call(target.removeprefix(TARGET_PREFIX), environ)
         if path := _INVOKE_PATH.fullmatch(environ.get("PATH_INFO", "")):
-            return self._invoke(path["name"], path["what"], environ)
+            return self._invoke(path["name"], path["what"], environ, arrived)
         raise not_emulated(f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}")
 
     def _call(self, operation: str, environ: Environ) -> Response:
         try:
-            request = json.loads(_body(environ) or b"{}")
+            request = json.loads(_body(environ, MAX_CALL_BYTES) or b"{}")
         except ValueError as error:
             raise AwsError("SerializationException", f"The request's body is not JSON: {error}") from error
         answer = self._api.call(operation, _access_key(environ), request)
         headers = [("Content-Type", "application/x-amz-json-1.1")]
         return Response(200, headers, [json.dumps(answer).encode()])
 
-    def _invoke(self, name: str, what: str, environ: Environ) -> Response:
+    def _invoke(self, name: str, what: str, environ: Environ, arrived: float) -> Response:
         invoke = {
             "invocations": self._runtime.invoke,
             "invocations-response-stream": self._runtime.invoke_with_response_stream,
@@ -108,7 +119,9 @@ class SageMakerTwin:
             raise not_emulated(f"/endpoints/{{EndpointName}}/{what}")
         # The streaming operation is allowed by the same action, says its reference.
         self._authorize(_access_key(environ), "sagemaker:InvokeEndpoint", self._registry.endpoints.arn(name), {})
-        return invoke(name, lambda header: _header(environ, header), _body(environ))
+        body = _body(environ, self._behaviour.payload_limit_bytes)
+        client = environ.get("werkzeug.socket")
+        return invoke(Inquiry(name, lambda header: _header(environ, header), body, client, arrived))
 
 
 def _in_aws_words(authorize: Authorize) -> Authorize:
@@ -138,8 +151,11 @@ def _header(environ: Environ, name: str) -> str | None:
     return str(value) if value else None
 
 
-def _body(environ: Environ) -> bytes:
+def _body(environ: Environ, limit: int) -> bytes:
     """The request's body, whole.
+
+    Args:
+        limit: bytes.
 
     Raises:
         AwsError: RequestEntityTooLarge.
@@ -147,13 +163,13 @@ def _body(environ: Environ) -> bytes:
     announced = int(environ.get("CONTENT_LENGTH") or 0)
     chunked = bool(environ.get("wsgi.input_terminated"))
     body = b""
-    while len(body) <= MAX_BODY_BYTES and (chunked or len(body) < announced <= MAX_BODY_BYTES):
+    while len(body) <= limit and (chunked or len(body) < announced <= limit):
         part = environ["wsgi.input"].read(READ_BYTES if chunked else announced - len(body))
         if not part:
             break
         body += part
-    if max(len(body), announced) > MAX_BODY_BYTES:
-        message = f"The request's body has {max(len(body), announced)} bytes or more; the limit is {MAX_BODY_BYTES}."
+    if max(len(body), announced) > limit:
+        message = f"The request's body has {max(len(body), announced)} bytes or more; the limit is {limit}."
         raise AwsError("RequestEntityTooLarge", message, 413)
     return body
 

@@ -29,12 +29,17 @@ def model_stream_error(code: str, message: str) -> bytes:
     Args:
         code: `StreamBroken` or `ModelInvocationTimeExceeded`.
     """
-    headers = {
-        ":exception-type": "ModelStreamError",
-        ":content-type": "application/json",
-        ":message-type": "exception",
-    }
-    return encode(headers, json.dumps({"Message": message, "ErrorCode": code}).encode())
+    return _exception("ModelStreamError", {"Message": message, "ErrorCode": code})
+
+
+def internal_stream_failure(message: str) -> bytes:
+    """The InternalStreamFailure that ends a stream which the service itself could not go on with."""
+    return _exception("InternalStreamFailure", {"Message": message})
+
+
+def _exception(kind: str, fields: Mapping[str, str]) -> bytes:
+    headers = {":exception-type": kind, ":content-type": "application/json", ":message-type": "exception"}
+    return encode(headers, json.dumps(fields).encode())
 
 
 def encode(headers: Mapping[str, str], payload: bytes) -> bytes:

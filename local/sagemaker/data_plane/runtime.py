@@ -1,31 +1,41 @@
 """The data plane: InvokeEndpoint, its streaming form and the OpenAI-compatible path."""
 
-import http.client
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import logging
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from local.sagemaker.data_plane.container_call import ContainerBrokenError, ContainerCall, ContainerTimeoutError
-from local.sagemaker.data_plane.event_stream import CONTENT_TYPE, model_stream_error, payload_part
+from local.sagemaker.behaviour import Behaviour
+from local.sagemaker.data_plane.calls import call_to
+from local.sagemaker.data_plane.client_watch import ClientWatch
+from local.sagemaker.data_plane.container_call import ContainerBrokenError, ContainerTimeoutError, Head
+from local.sagemaker.data_plane.event_stream import (
+    CONTENT_TYPE,
+    internal_stream_failure,
+    model_stream_error,
+    payload_part,
+)
+from local.sagemaker.data_plane.headers import (
+    HeaderOf,
+    MalformedHeaderError,
+    for_container,
+    from_container,
+    read_request,
+    to_client,
+)
 from local.sagemaker.data_plane.metrics import Invocation, Metrics
+from local.sagemaker.data_plane.passage import Passage, StreamBody
+from local.sagemaker.data_plane.routing import Router
+from local.sagemaker.data_plane.sessions import NEW_SESSION
 from local.sagemaker.endpoint import Endpoint
 from local.sagemaker.errors import AwsError, endpoint_unknown, model_error
-from local.sagemaker.fleets.fleet import Fleet
-from local.sagemaker.fleets.instance import Instance, Limits
+from local.sagemaker.fleets.instance import Limits
 from local.sagemaker.registry import Registry
-from local.sagemaker.service_model import check_request, input_members, output_members
 from local.world import ACCOUNT, REGION, World
 
-SERVICE = "sagemaker-runtime"
-MAX_BODY_BYTES = 25 * 1024 * 1024
-CONNECT_ATTEMPTS = 3
 OPENAI_PATH = "/v1/chat/completions"
 
-# These steer the service itself; every other modelled header is for the container.
-_FOR_THE_SERVICE = frozenset({"TargetVariant", "InferenceComponentName", "EnableExplanations", "PrefixAwareId"})
-_NOT_EMULATED = ("TargetModel", "InferenceComponentName", "EnableExplanations", "TargetContainerHostname")
-
-HeaderOf = Callable[[str], str | None]
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -35,113 +45,94 @@ class Response:
     body: Iterable[bytes]
 
 
-@dataclass
-class Passage:
-    """One request on its way through an instance. `finish` is called once or more, in every ending."""
+@dataclass(frozen=True)
+class Inquiry:
+    """One request to the runtime, as it arrived.
 
-    endpoint: Endpoint
-    fleet: Fleet
-    instance: Instance
-    call: ContainerCall
-    metrics: Metrics
-    record: Invocation
+    Attributes:
+        name: the endpoint's.
+        client: the socket on which the client waits; None where nobody can watch it.
+    """
+
+    name: str
+    header: HeaderOf
+    body: bytes
+    client: socket.socket | None
     arrived: float
-    sent: float = field(default_factory=time.monotonic)
-    finished: bool = False
-
-    def finish(self, *, status: int | None = None, broken: bool = False) -> None:
-        if self.finished:
-            return
-        self.finished = True
-        self.call.close()
-        self.instance.release()
-        model_us = int((time.monotonic() - self.sent) * 1e6)
-        overhead_us = int((self.sent - self.arrived) * 1e6)
-        record = replace(self.record, model_us=model_us, overhead_us=overhead_us, broken=broken)
-        self.metrics.record(record if status is None else replace(record, status=status))
-
-
-class StreamBody:
-    """A WSGI body whose `close` ends the passage even if nobody ever read from it."""
-
-    def __init__(self, passage: Passage, chunks: Iterator[bytes]) -> None:
-        self._passage = passage
-        self._chunks = chunks
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
-
-    def close(self) -> None:
-        self._passage.finish()
 
 
 class Runtime:
-    def __init__(self, world: World, registry: Registry, metrics: Metrics, limits: Limits) -> None:
+    def __init__(
+        self, world: World, registry: Registry, metrics: Metrics, limits: Limits, behaviour: Behaviour
+    ) -> None:
         self._world = world
         self._registry = registry
         self._metrics = metrics
         self._limits = limits
+        self._behaviour = behaviour
+        self._router = Router(behaviour)
+        self._watch = ClientWatch()
 
-    def invoke(self, name: str, header: HeaderOf, body: bytes) -> Response:
+    def stop(self) -> None:
+        self._watch.stop()
+
+    def invoke(self, inquiry: Inquiry) -> Response:
         """InvokeEndpoint.
 
         Raises:
             AwsError: ValidationError, ServiceUnavailable or ModelError.
         """
-        arrived = time.monotonic()
-        request = _request("InvokeEndpoint", name, header, body)
-        passage, answer = self._enter(request, "/invocations", body, self._limits.invocation_s, arrived)
+        request = read_request("InvokeEndpoint", inquiry.name, inquiry.header, inquiry.body)
+        passage, head = self._enter(inquiry, request, "/invocations", self._limits.invocation_s)
+        members = self._members("InvokeEndpoint", request, head, passage)
         content = self._read_whole(passage)
         passage.finish()
-        return Response(200, _response_headers("InvokeEndpoint", answer, passage), [content])
+        return Response(200, to_client("InvokeEndpoint", members), [content])
 
-    def invoke_with_response_stream(self, name: str, header: HeaderOf, body: bytes) -> Response:
+    def invoke_with_response_stream(self, inquiry: Inquiry) -> Response:
         """InvokeEndpointWithResponseStream.
 
         Raises:
             AwsError: as `invoke`; once the stream has begun, errors are events in it.
         """
-        arrived = time.monotonic()
-        operation_name = "InvokeEndpointWithResponseStream"
-        request = _request(operation_name, name, header, body)
-        passage, answer = self._enter(request, "/invocations", body, self._limits.stream_s, arrived)
-        headers = [("Content-Type", CONTENT_TYPE), *_response_headers(operation_name, answer, passage)]
-        return Response(200, headers, StreamBody(passage, self._events(passage)))
+        operation = "InvokeEndpointWithResponseStream"
+        request = read_request(operation, inquiry.name, inquiry.header, inquiry.body)
+        passage, head = self._enter(inquiry, request, "/invocations", self._limits.stream_s)
+        members = self._members(operation, request, head, passage)
+        headers = [("Content-Type", CONTENT_TYPE), *to_client(operation, members)]
+        return Response(200, headers, self._stream(passage, _events(passage)))
 
-    def chat_completions(self, name: str, header: HeaderOf, body: bytes) -> Response:
-        """The endpoint's OpenAI-compatible path: the container's answer passes through as it is, errors included."""
-        arrived = time.monotonic()
-        request = _request("InvokeEndpoint", name, header, body)
-        passage, answer = self._enter(request, OPENAI_PATH, body, self._limits.stream_s, arrived, pass_errors=True)
-        headers = [("Content-Type", answer.headers.get("Content-Type", "application/json"))]
-        return Response(answer.status, headers, StreamBody(passage, _unwrapped(passage)))
+    def chat_completions(self, inquiry: Inquiry) -> Response:
+        """The endpoint's OpenAI-compatible path: the container's answer passes through as it is, errors included.
 
-    def _enter(  # noqa: PLR0913 - one request's facts
-        self,
-        request: Mapping[str, str],
-        path: str,
-        body: bytes,
-        limit_s: float,
-        arrived: float,
-        *,
-        pass_errors: bool = False,
-    ) -> tuple[Passage, http.client.HTTPResponse]:
+        Raises:
+            AwsError: as `invoke`, but no ModelError for a status that the container gave.
+        """
+        request = read_request("InvokeEndpoint", inquiry.name, inquiry.header, inquiry.body)
+        passage, head = self._enter(inquiry, request, OPENAI_PATH, self._limits.stream_s, pass_errors=True)
+        headers = [("Content-Type", head.headers.get("Content-Type", "application/json"))]
+        return Response(head.status, headers, self._stream(passage, _unwrapped(passage)))
+
+    def _stream(self, passage: Passage, chunks: Iterator[bytes]) -> StreamBody:
+        return StreamBody(passage, chunks, read_on=not self._behaviour.client_disconnects_reach_containers)
+
+    def _enter(
+        self, inquiry: Inquiry, request: Mapping[str, str], path: str, limit_s: float, *, pass_errors: bool = False
+    ) -> tuple[Passage, Head]:
         """Reserve an instance, send the request and read the answer's head."""
-        endpoint = self._endpoint(request["EndpointName"])
-        passage = self._connect(endpoint, request.get("TargetVariant"), limit_s, arrived)
+        passage = self._connect(self._endpoint(inquiry.name), request, limit_s, inquiry)
         try:
-            answer = passage.call.send(path, _container_headers(request), body)
-            passage.record = replace(passage.record, status=answer.status)
-            if not pass_errors and not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's classes
-                text = b"".join(passage.call.chunks()).decode(errors="replace")
-                raise model_error(endpoint.name, ACCOUNT, REGION, answer.status, text)
+            head = passage.call.send(path, for_container(request), inquiry.body)
+            passage.record = replace(passage.record, status=head.status)
+            if not pass_errors:
+                _raise_for_status(passage, head.status)
         except (ContainerTimeoutError, ContainerBrokenError) as error:
             passage.finish(status=0, broken=True)
-            raise _no_answer(endpoint, error) from error
-        except AwsError:
+            raise _no_answer(passage.endpoint, error) from error
+        except BaseException:
             passage.finish()
             raise
-        return passage, answer
+        return passage, head
 
     def _endpoint(self, name: str) -> Endpoint:
         endpoint = self._registry.endpoints.find(name)
@@ -149,48 +140,86 @@ class Runtime:
             raise endpoint_unknown(name, ACCOUNT)
         return endpoint
 
-    def _connect(self, endpoint: Endpoint, variant: str | None, limit_s: float, arrived: float) -> Passage:
+    def _connect(self, endpoint: Endpoint, request: Mapping[str, str], limit_s: float, inquiry: Inquiry) -> Passage:
         """Connect to an instance; one that refuses got no byte, so the next may be tried."""
-        if variant and not endpoint.has_variant(variant):
-            raise AwsError("ValidationError", f"Variant {variant} not found for endpoint {endpoint.name}.")
-        for _ in range(CONNECT_ATTEMPTS):
-            if (reserved := endpoint.reserve(variant)) is None:
-                break
+        while reserved := self._router.reserve(endpoint, request.get("TargetVariant"), request.get("SessionId")):
             fleet, instance = reserved
-            call = ContainerCall(instance.port, limit_s)
+            call = call_to(self._world, instance, limit_s)
             try:
                 call.connect()
             except ContainerBrokenError:
+                instance.healthy = False  # until it answers a ping, or its process is seen to be gone
                 instance.release()
                 continue
-            now = self._world.clock.now()
-            record = Invocation(endpoint.name, instance.variant.name, fleet.config_name, 0, 0, 0, now)
-            return Passage(endpoint, fleet, instance, call, self._metrics, record, arrived)
+            now, variant = self._world.clock.now(), instance.variant.name
+            active = len(fleet.variants[variant].healthy())
+            record = Invocation(endpoint.name, variant, fleet.config_name, 0, 0, 0, now, active)
+            passage = Passage(endpoint, fleet, instance, call, self._metrics, record, inquiry.arrived)
+            self._watch_client(passage, inquiry.client)
+            return passage
         message = f"Endpoint {endpoint.name} has no healthy instance at the moment; try again."
         raise AwsError("ServiceUnavailable", message, 503)
 
-    @staticmethod
-    def _read_whole(passage: Passage) -> bytes:
+    def _watch_client(self, passage: Passage, client: socket.socket | None) -> None:
+        if client is not None and self._behaviour.client_disconnects_reach_containers:
+            number = self._watch.add(client, passage.abandon)
+            passage.at_end = lambda: self._watch.remove(number)
+
+    def _members(self, operation: str, request: Mapping[str, str], head: Head, passage: Passage) -> dict[str, str]:
+        """The modelled members of the answer's head; sessions that it opens and closes are kept and forgotten."""
+        strict = self._behaviour.malformed_headers_fail_the_answer
         try:
-            return b"".join(passage.call.chunks())
+            members = from_container(operation, head.headers, strict=strict)
+        except MalformedHeaderError as error:
+            passage.finish(status=0, broken=True)
+            text = f"The container primary answered with a header that cannot be passed on: {error}."
+            raise model_error(passage.endpoint.name, ACCOUNT, REGION, 0, text) from error
+        if request.get("SessionId") != NEW_SESSION:
+            members.pop("NewSessionId", None)
+        self._router.note(members, passage.endpoint, passage.fleet, passage.instance)
+        return {"InvokedProductionVariant": passage.instance.variant.name, **members}
+
+    def _read_whole(self, passage: Passage) -> bytes:
+        try:
+            return b"".join(_at_most(self._behaviour.payload_limit_bytes, passage.call.chunks()))
         except (ContainerTimeoutError, ContainerBrokenError) as error:
             passage.finish(status=0, broken=True)
             raise _no_answer(passage.endpoint, error) from error
 
-    @staticmethod
-    def _events(passage: Passage) -> Iterator[bytes]:
-        try:
-            for chunk in passage.call.chunks():
-                yield payload_part(chunk)
-        except ContainerTimeoutError:
-            passage.finish(broken=True)
-            yield model_stream_error(
-                "ModelInvocationTimeExceeded", "The model took longer than the time limit of a streamed answer."
-            )
-        except ContainerBrokenError as error:
-            passage.finish(broken=True)
-            yield model_stream_error("StreamBroken", f"The connection to the model broke in mid-stream. ({error})")
+
+def _raise_for_status(passage: Passage, status: int) -> None:
+    if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's classes
+        text = b"".join(passage.call.chunks()).decode(errors="replace")
+        raise model_error(passage.endpoint.name, ACCOUNT, REGION, status, text)
+
+
+def _at_most(limit: int, parts: Iterable[bytes]) -> Iterator[bytes]:
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > limit:
+            raise ContainerBrokenError(f"it has more than {limit} bytes, the limit of an answer that is no stream")
+        yield part
+
+
+def _events(passage: Passage) -> Iterator[bytes]:
+    try:
+        for chunk in passage.call.chunks():
+            yield payload_part(chunk)
+    except ContainerTimeoutError:
+        passage.finish(broken=True)
+        yield model_stream_error(
+            "ModelInvocationTimeExceeded", "The model took longer than the time limit of a streamed answer."
+        )
+    except ContainerBrokenError as error:
+        passage.finish(broken=True)
+        yield model_stream_error("StreamBroken", f"The connection to the model broke in mid-stream. ({error})")
+    except Exception:
+        # The head is out, so only an event can still tell the client that the service itself broke.
         passage.finish()
+        logger.exception("the stream from endpoint %s broke", passage.endpoint.name)
+        yield internal_stream_failure("The embedded SageMaker broke in mid-stream; see its log.")
+    passage.finish()
 
 
 def _unwrapped(passage: Passage) -> Iterator[bytes]:
@@ -203,51 +232,6 @@ def _unwrapped(passage: Passage) -> Iterator[bytes]:
     passage.finish()
 
 
-def _request(operation_name: str, endpoint: str, header: HeaderOf, body: bytes) -> dict[str, str]:
-    """The modelled members of the request, held to their bounds.
-
-    Raises:
-        AwsError: ValidationError.
-    """
-    members = {
-        name: value
-        for name, member in input_members(SERVICE, operation_name).items()
-        if member.serialization.get("location") == "header"
-        and (value := header(member.serialization["name"])) is not None
-    }
-    members["EndpointName"] = endpoint
-    try:
-        check_request(SERVICE, operation_name, {**members, "Body": body})
-    except AwsError as error:
-        raise AwsError("ValidationError", error.message) from error
-    if given := next((name for name in _NOT_EMULATED if name in members), None):
-        raise AwsError("ValidationError", f"the embedded SageMaker does not emulate {given}")
-    return members
-
-
-def _container_headers(request: Mapping[str, str]) -> dict[str, str]:
-    """What reaches the container: the modelled headers and no other, as SageMaker strips the rest."""
-    members = input_members(SERVICE, "InvokeEndpoint")
-    return {
-        members[name].serialization["name"]: value
-        for name, value in request.items()
-        if name not in _FOR_THE_SERVICE and members[name].serialization.get("location") == "header"
-    }
-
-
-def _response_headers(operation_name: str, answer: http.client.HTTPResponse, passage: Passage) -> list[tuple[str, str]]:
-    """The modelled headers of the answer, taken from the container where it set them."""
-    own = output_members(SERVICE, operation_name)
-    container = output_members(SERVICE, "InvokeEndpoint")
-    headers = [(own["InvokedProductionVariant"].serialization["name"], passage.instance.variant.name)]
-    for name, member in own.items():
-        if member.serialization.get("location") != "header" or name == "InvokedProductionVariant":
-            continue
-        if (value := answer.headers.get(container[name].serialization["name"])) is not None:
-            headers.append((member.serialization["name"], value))
-    return headers
-
-
 def _no_answer(endpoint: Endpoint, error: Exception) -> AwsError:
     if isinstance(error, ContainerTimeoutError):
         message = (
@@ -255,5 +239,5 @@ def _no_answer(endpoint: Endpoint, error: Exception) -> AwsError:
             "for each container in Amazon CloudWatch, resolve the issue, and try again."
         )
     else:
-        message = f"The container primary ended the connection without a whole answer. ({error})"
+        message = f"The container primary gave no whole answer. ({error})"
     return model_error(endpoint.name, ACCOUNT, REGION, 0, message)

@@ -1,49 +1,40 @@
-"""One instance of a variant: a process of the image, its model data and its port."""
+"""One instance of a variant: what it runs, where it listens, what it has in flight."""
 
 import http.client
-import itertools
-import os
-import socket
+import importlib
 import subprocess
 import threading
-import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from local.images import ImageError, RunSpec
-from local.sagemaker.errors import AwsError
 from local.sagemaker.execution_role import ExecutionRole
-from local.sagemaker.fleets import model_data
-from local.sagemaker.fleets.model_data import ModelData, ModelDataError
-from local.world import REGION, World
+from local.sagemaker.fleets.model_data import ModelData
 
 PING_TIMEOUT_S = 2.0
-POLL_S = 0.05
-
-
-class ImageSource(Protocol):
-    def run_spec(self, image_uri: str) -> RunSpec: ...
-
-
-class LaunchError(Exception):
-    """An instance cannot come into service; the message is what FailureReason will say."""
+"""Real seconds. Source: "How Containers Serve Requests" of SageMaker's guide."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on work that takes real time however fast the clock of the embedded AWS runs; all in real seconds."""
+    """Bounds on work that takes real time however fast the clock of the embedded AWS runs; in real seconds if not
+    said otherwise."""
 
     invocation_s: float = 60.0
     stream_s: float = 480.0
     startup_at_least_s: float = 30.0
     """A container loads its model no faster when the clock does, so its start-up limit never falls below this."""
+    download_at_least_s: float = 30.0
+    """The same for ModelDataDownloadTimeoutInSeconds."""
+    provision_s: float = 0.0
+    """AWS seconds from the moment that AWS has the instances until they can download anything."""
     drain_s: float = 60.0
     """How long an instance that leaves may finish what it has in flight before SIGTERM."""
     kill_after_s: float = 30.0
     """From SIGTERM to SIGKILL."""
+    ping_every_s: float = 5.0
+    """Between two health checks of an instance in service; the fifth that fails in a row has it replaced."""
 
 
 @dataclass(frozen=True)
@@ -63,28 +54,51 @@ class VariantSpec:
     startup_timeout_s: float
     routing: str
     """RANDOM or LEAST_OUTSTANDING_REQUESTS."""
+    download_timeout_s: float = 3600.0
+    """AWS seconds, ModelDataDownloadTimeoutInSeconds. The default is the API's highest value: AWS names none."""
+    provision_timeout_s: float = 0.0
+    """AWS seconds, VariantInstanceProvisionTimeoutInSeconds; 0 asks once for instances."""
+    pools: tuple["VariantSpec", ...] = ()
+    """What an instance of each instance pool runs, the best pool first; empty for a variant without pools."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Instance:
     id: str
+    endpoint: str
+    config_name: str
     variant: VariantSpec
+    """What it runs: the variant itself, or the pool that the instance was taken from."""
     folder: Path
     port: int
     process: subprocess.Popen[bytes]
     healthy: bool = False
+    missed_pings: int = 0
     in_flight: int = 0
+    peak: int = 0
+    """The most that was in flight at once since `take_peak`."""
     _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def place(self) -> dict[str, str]:
+        """Where it stands, in the words of `FleetFault`."""
+        return place_of(self.endpoint, self.config_name, self.variant) | {"instance_type": self.variant.instance_type}
 
     def reserve(self) -> None:
         """Count one more request in flight; `release` it when it is over, or the instance never becomes idle."""
         with self._changed:
             self.in_flight += 1
+            self.peak = max(self.peak, self.in_flight)
 
     def release(self) -> None:
         with self._changed:
             self.in_flight -= 1
             self._changed.notify_all()
+
+    def take_peak(self) -> int:
+        with self._changed:
+            peak, self.peak = self.peak, self.in_flight
+            return peak
 
     def wait_until_idle(self, timeout_s: float) -> bool:
         with self._changed:
@@ -102,130 +116,12 @@ class Instance:
             connection.close()
 
 
-class Launcher:
-    """Brings instances into service and ends them."""
-
-    def __init__(self, world: World, images: ImageSource, limits: Limits) -> None:
-        self._world = world
-        self._images = images
-        self._limits = limits
-        self._hurry = threading.Event()
-
-    def hurry(self) -> None:
-        """From now on, ending an instance waits for no request and kills after a few seconds: everything stops."""
-        self._hurry.set()
-
-    def launch(self, endpoint: str, variant: VariantSpec, interrupt: Callable[[], None]) -> Instance:
-        """Lay out the model data, start the container and wait for its first healthy ping.
-
-        Args:
-            interrupt: called often; it raises to give the start up, and nothing stays behind.
-
-        Raises:
-            LaunchError: the data, the image or the container's health stand in the way.
-        """
-        folder = self._world.state_dir / "instances" / f"i-{uuid.uuid4().hex[:17]}"
-        folder.mkdir(parents=True)
-        try:
-            self._fetch_model_data(variant, folder)
-            return self._start_container(endpoint, variant, folder, interrupt)
-        except BaseException:
-            model_data.remove(folder)
-            raise
-
-    def _fetch_model_data(self, variant: VariantSpec, folder: Path) -> None:
-        if variant.data is None:
-            (folder / "model").mkdir()
-            return
-        try:
-            model_data.fetch(variant.role.client("s3"), variant.data, folder / "model")
-        except (ModelDataError, AwsError) as error:
-            raise LaunchError(
-                f'Failed to download model data for container "container_1" from URL: "{variant.data.uri}". '
-                "Please ensure that there is an object located at the URL and that the role passed to CreateModel has "
-                f"permissions to download the model. ({error})"
-            ) from error
-
-    def _start_container(
-        self, endpoint: str, variant: VariantSpec, folder: Path, interrupt: Callable[[], None]
-    ) -> Instance:
-        """Start the container, again when it exits early, until it is healthy or its time is up."""
-        scaled_s = self._world.clock.real_seconds(variant.startup_timeout_s)
-        deadline = time.monotonic() + max(scaled_s, self._limits.startup_at_least_s)
-        for attempt in itertools.count(1):
-            instance = self._spawn(endpoint, variant, folder)
-            try:
-                if self._becomes_healthy(instance, deadline, interrupt):
-                    return instance
-            except BaseException:
-                self._world.processes.stop(instance.process, self._limits.kill_after_s)
-                raise
-            exit_code = self._world.processes.stop(instance.process, self._limits.kill_after_s)
-            if attempt == _MAX_STARTS or time.monotonic() >= deadline:
-                raise LaunchError(
-                    f"The primary container for production variant {variant.name} did not pass the ping health check. "
-                    f"Please check CloudWatch logs for this endpoint. ({attempt} start(s), last exit code {exit_code}, "
-                    f"limit {variant.startup_timeout_s:g} s)"
-                )
-        raise AssertionError
-
-    def _spawn(self, endpoint: str, variant: VariantSpec, folder: Path) -> Instance:
-        try:
-            spec = self._images.run_spec(variant.resolved_image)
-        except ImageError as error:
-            raise LaunchError(f"The image {variant.image} cannot be pulled: {error}") from error
-        log = self._world.state_dir / "logs" / "endpoints" / endpoint / f"{variant.name}-{folder.name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        port = _free_port()
-        env = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(folder),
-            "AWS_REGION": REGION,
-            **spec.env,
-            **variant.environment,
-            "SAGEMAKER_BIND_TO_PORT": str(port),
-            # There is no mount namespace here: this names the folder that a real instance mounts at /opt/ml/model.
-            "SLIPWAY_MODEL_DIR": str(folder / "model"),
-        }
-        try:
-            process = self._world.processes.start(
-                [*spec.argv, "serve", "--host", "127.0.0.1"], env=env, cwd=spec.cwd, log=log
-            )
-        except OSError as error:
-            raise LaunchError(f"The container of {variant.image} cannot be started: {error}") from error
-        return Instance(folder.name, variant, folder, port, process)
-
-    @staticmethod
-    def _becomes_healthy(instance: Instance, deadline: float, interrupt: Callable[[], None]) -> bool:
-        while instance.process.poll() is None and time.monotonic() < deadline:
-            interrupt()
-            if instance.ping():
-                instance.healthy = True
-                return True
-            time.sleep(POLL_S)
-        return False
-
-    def end(self, instance: Instance) -> None:
-        """Let requests in flight finish, then SIGTERM, SIGKILL 30 s later, and delete the folder."""
-        instance.healthy = False
-        deadline = time.monotonic() + self._limits.drain_s
-        while (
-            instance.process.poll() is None
-            and not instance.wait_until_idle(POLL_S)
-            and time.monotonic() < deadline
-            and not self._hurry.is_set()
-        ):
-            pass
-        kill_after_s = self._limits.kill_after_s
-        self._world.processes.stop(instance.process, min(kill_after_s, 5.0) if self._hurry.is_set() else kill_after_s)
-        model_data.remove(instance.folder)
+def place_of(endpoint: str, config_name: str, variant: VariantSpec) -> dict[str, str]:
+    return {"endpoint": endpoint, "config": config_name, "variant": variant.name}
 
 
-# A container that exits is started again, as SageMaker does; a wrong one should not keep a laptop busy for minutes.
-_MAX_STARTS = 3
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def __getattr__(name: str) -> Any:
+    """`Launcher` and `LaunchError` have moved to `fleets.launcher`; the deployer still asks here."""
+    if name not in {"Launcher", "LaunchError"}:
+        raise AttributeError(name)
+    return getattr(importlib.import_module("local.sagemaker.fleets.launcher"), name)

@@ -1,10 +1,11 @@
 """Model data on its way from S3 into the folder that a container reads."""
 
+import io
 import os
 import shutil
 import stat
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
@@ -109,19 +110,23 @@ def is_readable(s3: Any, data: ModelData) -> bool:
     return True
 
 
-def fetch(s3: Any, data: ModelData, folder: Path) -> None:
+def fetch(s3: Any, data: ModelData, folder: Path, check: Callable[[], None]) -> None:
     """Lay the data out in `folder`, read-only.
+
+    Args:
+        check: called often; it raises to give the transfer up.
 
     Raises:
         ModelDataError: a key, an archive member or a transfer that cannot be used.
+        Exception: whatever `check` raised.
     """
     folder.mkdir(parents=True)
     try:
         if data.layout is Layout.ARCHIVE:
-            _unpack(s3, data, folder)
+            _unpack(s3, data, folder, check)
         else:
             for key, path in _keys(s3, data).items():
-                _download(s3, data.bucket, key, folder / path)
+                _download(s3, data.bucket, key, folder / path, check)
     except (ClientError, BotoCoreError, HTTPError, tarfile.TarError, OSError) as error:
         raise ModelDataError(f"{data.uri}: {error}") from error
     _make_read_only(folder)
@@ -137,17 +142,36 @@ def _keys(s3: Any, data: ModelData) -> dict[str, PurePosixPath]:
     return relative_paths(data.key, keys)
 
 
-def _download(s3: Any, bucket: str, key: str, target: Path) -> None:
+def _download(s3: Any, bucket: str, key: str, target: Path, check: Callable[[], None]) -> None:
+    check()
     target.parent.mkdir(parents=True, exist_ok=True)
     body = s3.get_object(Bucket=bucket, Key=key)["Body"]
     with body, target.open("wb") as file:
         for chunk in body.iter_chunks(CHUNK_BYTES):
+            check()
             file.write(chunk)
 
 
-def _unpack(s3: Any, data: ModelData, folder: Path) -> None:
+class _CheckedReader(io.RawIOBase):
+    """A body that is given up as soon as `check` raises; a tar archive is read through it."""
+
+    def __init__(self, body: Any, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._body = body
+        self._check = check
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        self._check()
+        data: bytes = self._body.read(size if size >= 0 else None)
+        return data
+
+
+def _unpack(s3: Any, data: ModelData, folder: Path, check: Callable[[], None]) -> None:
     body = s3.get_object(Bucket=data.bucket, Key=data.key)["Body"]
-    with body, tarfile.open(fileobj=body, mode="r|gz") as archive:
+    with body, tarfile.open(fileobj=_CheckedReader(body, check), mode="r|gz") as archive:
         archive.extractall(folder, filter="data")
 
 

@@ -19,6 +19,7 @@ from local import gateway
 from local.clock import Clock
 from local.images import ImageError, RunSpec
 from local.sagemaker import SageMakerTwin
+from local.sagemaker.behaviour import Behaviour
 from local.sagemaker.fleets.instance import Limits
 from local.world import ACCOUNT, REGION, World
 
@@ -141,8 +142,8 @@ class Aws:
 
     def impatient_with_containers(self) -> None:
         """From now on a container has 1 real second to become healthy."""
-        launcher = self.twin._deployer._launcher
-        launcher._limits = replace(launcher._limits, startup_at_least_s=1.0)
+        launcher = self.twin._launcher
+        launcher.limits = replace(launcher.limits, startup_at_least_s=1.0)
 
     def in_flight(self) -> int:
         shares = self.twin._registry.endpoints.get("chat").traffic
@@ -234,8 +235,27 @@ def account() -> Iterator[Account]:
 
 
 @pytest.fixture
-def aws(account: Account, tmp_path: Path) -> Iterator[Aws]:
-    world = World(account.port, tmp_path, Clock(TIME_SCALE))
+def time_scale() -> float:
+    """AWS seconds per real second; a test that needs another parametrizes it."""
+    return TIME_SCALE
+
+
+@pytest.fixture
+def behaviour() -> Behaviour:
+    """The twin's answers to open questions; a test of the other answers parametrizes it."""
+    return Behaviour()
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits(
+        invocation_s=2.0, stream_s=2.5, startup_at_least_s=20.0, drain_s=5.0, kill_after_s=2.0, ping_every_s=0.5
+    )
+
+
+@pytest.fixture
+def aws(account: Account, tmp_path: Path, time_scale: float, behaviour: Behaviour, limits: Limits) -> Iterator[Aws]:
+    world = World(account.port, tmp_path, Clock(time_scale))
     events: list[tuple[str, dict[str, Any]]] = []
     asked: list[tuple[str, str, Mapping[str, str]]] = []
     denied: set[str] = set()
@@ -250,8 +270,7 @@ def aws(account: Account, tmp_path: Path) -> Iterator[Aws]:
         if action in denied:
             raise DeniedError(f"{access_key} may not {action}")
 
-    limits = Limits(invocation_s=2.0, stream_s=2.5, startup_at_least_s=20.0, drain_s=5.0, kill_after_s=2.0)
-    account.twin = SageMakerTwin(world, OneImage(), emit, authorize, limits=limits)
+    account.twin = SageMakerTwin(world, OneImage(), emit, authorize, limits=limits, behaviour=behaviour)
     yield Aws(account, world, account.twin, events, asked, denied)
     account.twin.stop()
     world.processes.stop_all()

@@ -10,7 +10,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError, EventStreamError
 
-from local.sagemaker.data_plane.runtime import MAX_BODY_BYTES
+from local.sagemaker.behaviour import Behaviour
 from tests.integration.sagemaker.conftest import Aws
 
 
@@ -134,10 +134,10 @@ def test_a_request_that_cannot_be_meant_is_a_validation_error(
 
 
 def test_a_body_of_25_mib_passes_and_one_byte_more_does_not(live: Aws) -> None:
-    assert live.invoke("x" * MAX_BODY_BYTES)["Body"].read() == b"one: 26214400 bytes"
+    assert live.invoke("x" * Behaviour.payload_limit_bytes)["Body"].read() == b"one: 26214400 bytes"
 
     with pytest.raises(ClientError, match="26214401 bytes or more; the limit is 26214400") as caught:
-        live.invoke("x" * (MAX_BODY_BYTES + 1))
+        live.invoke("x" * (Behaviour.payload_limit_bytes + 1))
 
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
 
