@@ -7,10 +7,10 @@ export SAM_CLI_TELEMETRY := 0
 SOURCES := functions slipway local ui benchmarks
 # The image's packages share no import root with the rest, so they are checked by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test prove run build deploy bench claims locks clean
+.PHONY: help setup check test prove run build deploy bench bench-local claims locks clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready ## install everything that run and test need
 
@@ -61,6 +61,9 @@ deploy: build ## deploy to the AWS account of your credentials (CONFIG_ENV=dev o
 
 bench: setup ## measure, and keep what was measured in benchmarks/results/
 	$(BIN)/python -m benchmarks.first_answer
+
+bench-local: setup ## measure the embedded AWS: start, memory, InvokeEndpoint, streams
+	$(BIN)/python -m benchmarks.local_aws
 
 claims: setup ## print every claim as measured, simulated or not run; write docs/claims.md
 	@$(BIN)/python -m benchmarks.claims
