@@ -3,13 +3,14 @@
 Source: "Alarm evaluation" and "Configuring how CloudWatch alarms treat missing data" in the CloudWatch User Guide.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 # CloudWatch looks at more periods than it evaluates, so that late data does not count as missing.
 EXTRA_PERIODS = 2
+# A percentile is significant when so many samples lie beyond it.
+_TAIL_SAMPLES = 10
 
 
 class State(StrEnum):
@@ -70,6 +71,19 @@ def evaluate(datapoints: Sequence[float | None], rule: Rule, current: State) -> 
     return _evaluate_lone_breaches(breaching, rule, current) if known else State.INSUFFICIENT_DATA
 
 
+def is_low_sample(percent: float, samples: float) -> bool:
+    """Whether there are too few samples for a percentile to mean something.
+
+    Source: "Percentile-based CloudWatch alarms and low data samples" in the CloudWatch User Guide.
+
+    Args:
+        percent: 0 to 100.
+        samples: in all evaluated periods together.
+    """
+    tail = 100 - percent if percent >= 50 else percent  # noqa: PLR2004 - the median
+    return round(samples * tail, 6) < _TAIL_SAMPLES * 100
+
+
 def _evaluate_lone_breaches(breaching: Sequence[bool | None], rule: Rule, current: State) -> State:
     """Fewer than M values, all breaching, and the gaps stay gaps.
 
@@ -78,34 +92,3 @@ def _evaluate_lone_breaches(breaching: Sequence[bool | None], rule: Rule, curren
     """
     oldest = len(breaching) - breaching.index(True)
     return State.ALARM if oldest >= rule.datapoints_to_alarm else current
-
-
-def statistic(values: Sequence[float], name: str) -> float:
-    """One value for one period.
-
-    Args:
-        values: at least one sample.
-        name: Sum, Average, Minimum, Maximum, SampleCount, or a percentile such as p99 or p99.9.
-
-    Raises:
-        ValueError: another statistic.
-    """
-    simple: dict[str, Callable[[Sequence[float]], float]] = {
-        "Sum": math.fsum,
-        "Average": lambda samples: math.fsum(samples) / len(samples),
-        "Minimum": min,
-        "Maximum": max,
-        "SampleCount": len,
-    }
-    if name in simple:
-        return float(simple[name](values))
-    if name.startswith("p") and name[1:].replace(".", "", 1).isdigit() and 0 <= float(name[1:]) <= 100:  # noqa: PLR2004
-        return _percentile(sorted(values), float(name[1:]))
-    raise ValueError(f"statistic {name} is not evaluated; use {', '.join(simple)} or a percentile p0 to p100")
-
-
-def _percentile(ordered: Sequence[float], percent: float) -> float:
-    """Linear interpolation between the two nearest ranks."""
-    place = (len(ordered) - 1) * percent / 100
-    low, high = ordered[math.floor(place)], ordered[math.ceil(place)]
-    return low + (high - low) * (place - math.floor(place))

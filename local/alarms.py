@@ -1,55 +1,63 @@
 """CloudWatch alarms that evaluate: moto 5.2.5 keeps their settings and never looks at a metric.
 
-Each alarm is looked at every few seconds over periods that end now. A state that changes is written to the alarm's
-history, sent as a "CloudWatch Alarm State Change" event and told to the SNS topics among the alarm's actions.
+An alarm of a minute or more is evaluated every minute, over periods that end with the last whole minute; a
+high-resolution alarm every ten seconds ("Evaluating an alarm" in the CloudWatch User Guide). A composite alarm is
+evaluated when it is put and when one of its children changes. A state that changes is written to the history, sent as
+an event and followed by the alarm's actions; scaling actions are repeated every minute while the state lasts.
 """
 
-import json
 import logging
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from types import SimpleNamespace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
 from moto.cloudwatch import models
-from moto.cloudwatch.exceptions import ValidationError
 
-from local.alarm_rules import COMPARISONS, EXTRA_PERIODS, MissingData, Rule, State, evaluate, statistic
+from local import alarm_words, composite_rules
+from local.alarm_actions import SCALING_PREFIX, ActionFailedError, AlarmActions, Scale
+from local.alarm_rules import EXTRA_PERIODS, State, evaluate, is_low_sample
+from local.alarm_settings import Watch, watch_of
+from local.alarm_words import AlarmState
+from local.metrics.queries import evaluate as evaluate_queries
+from local.metrics.queries import line
+from local.metrics.store import MetricStore, Series, Window
+from local.moto_patches import cloudwatch
 from local.moto_patches.patching import Patches
-from local.world import ACCOUNT, REGION, World
+from local.world import World
 
 logger = logging.getLogger(__name__)
 
 Emit = Callable[[str, str, Mapping[str, Any], Sequence[str]], None]
-# Namespace, name and dimensions: CloudWatch counts a metric with other dimensions as another metric.
-MetricKey = tuple[str, str, frozenset[tuple[str, str]]]
 
-_EVERY_S = 5.0  # AWS seconds
-_AT_MOST_EVERY_S = 0.2  # real seconds: the clock may run a thousand times as fast
+_MINUTE_S, _FINE_STEP_S = 60, 10
+_LOOK_EVERY_S = 1.0  # AWS seconds
+_LOOK_AT_LEAST_S, _LOOK_AT_MOST_S = 0.1, 1.0  # real seconds: the clock may run a thousand times as fast
+# Real seconds until every service here has published what it measured; a period is evaluated after them.
+_SETTLE_S = 1.0
 
 
 class AlarmEvaluator:
-    """Looks at every metric alarm, in a thread of its own.
+    """Looks at every alarm, in a thread of its own.
 
     Args:
         emit: sends an event: source, detail type, detail, resources.
+        scale: triggers a policy of Application Auto Scaling.
     """
 
-    def __init__(self, world: World, emit: Emit) -> None:
+    def __init__(self, world: World, emit: Emit, scale: Scale | None = None) -> None:
         self._world = world
         self._emit = emit
+        self._actions = AlarmActions(world, scale)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alarms", daemon=True)
+        self._looking = threading.Lock()
+        # The alarm as it was put and the end of the periods that it was last evaluated for, by its name.
+        self._evaluated: dict[str, tuple[Any, float]] = {}
+        self._scaled_s: dict[str, float] = {}
 
     def install(self, patches: Patches) -> None:
-        """Give metrics and alarms the embedded clock, alarms their first state and changes their consequences."""
-        patches.replace(models, "utcnow", self._now)
-        _count_each_metric_alone(patches)
-        self._keep_state_on_update(patches)
-        self._tell_of_changes(patches)
+        """Let moto's CloudWatch ask and tell this evaluator."""
+        cloudwatch.install(patches, self._world.clock, self)
 
     def start(self) -> None:
         self._thread.start()
@@ -60,261 +68,121 @@ class AlarmEvaluator:
             self._thread.join()
 
     def evaluate_all(self) -> None:
-        """Look at every metric alarm once."""
-        backend = models.cloudwatch_backends[ACCOUNT][REGION]
-        alarms = [alarm for alarm in list(backend.alarms.values()) if alarm.metric_name]
-        samples = _samples(backend.get_all_metrics(), {_key(alarm) for alarm in alarms})
-        now_s = self._world.clock.time()
-        for alarm in alarms:
-            self._evaluate(alarm, samples[_key(alarm)], now_s)
+        """Look at every metric alarm once, over the periods that have ended by now."""
+        self._look(self._world.clock.time(), only_due=False)
 
     def _run(self) -> None:
-        pause_s = max(_AT_MOST_EVERY_S, self._world.clock.real_seconds(_EVERY_S))
+        pause_s = min(_LOOK_AT_MOST_S, max(_LOOK_AT_LEAST_S, self._world.clock.real_seconds(_LOOK_EVERY_S)))
         while not self._stopping.wait(pause_s):
             try:
-                self.evaluate_all()
+                self._look(self._world.clock.time() - _SETTLE_S * self._world.clock.scale, only_due=True)
             except Exception:  # one strange alarm must not stop the evaluation of all others for good
                 logger.exception("the alarms could not be evaluated")
 
-    def _now(self) -> datetime:
-        return self._world.clock.now().replace(tzinfo=None)  # moto's dates are UTC without saying so
+    def _look(self, now_s: float, *, only_due: bool) -> None:
+        backend = cloudwatch.backend()
+        store = cloudwatch.store_of(backend)
+        with self._looking:
+            for alarm in [alarm for alarm in list(backend.alarms.values()) if alarm.rule is None]:
+                watch = watch_of(vars(alarm))
+                step_s = _MINUTE_S if watch.period_s >= _MINUTE_S else _FINE_STEP_S
+                end_s = now_s // step_s * step_s
+                if not only_due or self._evaluated.get(alarm.name) != (alarm, end_s):
+                    self._evaluated[alarm.name] = (alarm, end_s)
+                    self._evaluate(alarm, watch, store, end_s)
 
-    def _evaluate(self, alarm: Any, samples: list[models.MetricDatumBase], now_s: float) -> None:
-        rule = _rule(alarm)
-        values = _values(alarm, samples, now_s, rule.evaluation_periods + EXTRA_PERIODS)
-        state = evaluate(values, rule, State(alarm.state_value))
-        if state != alarm.state_value:
-            alarm.update_state(_reason(state, values, rule), json.dumps({"recentDatapoints": values}), str(state))
+    def _evaluate(self, alarm: Any, watch: Watch, store: MetricStore, end_s: float) -> None:
+        before = State(alarm.state_value)
+        window = Window.ending(end_s, watch.period_s, watch.rule.evaluation_periods + EXTRA_PERIODS)
+        series = line(evaluate_queries(store, watch.queries, window)[watch.asked.id], watch.asked.id)
+        state = before if _is_too_few(watch, store, window) else evaluate(series, watch.rule, before)
+        data = alarm_words.reason_data(series, window, watch, self._world.clock.now())
+        if state != before:
+            alarm.update_state(alarm_words.reason(state, before, series, window, watch.rule), data, str(state))
+        else:
+            self._scale_on(alarm, series, data)
 
-    def _keep_state_on_update(self, patches: Patches) -> None:
-        """moto calls every alarm OK when it is put; a new one has seen no data, a changed one keeps its state."""
+    def _scale_on(self, alarm: Any, series: Series, data: str) -> None:
+        """Scaling actions are repeated once per minute that the alarm remains in its state."""
+        now_s = self._world.clock.time()
+        arns = [arn for arn in self._actions.wanted(alarm) if arn.startswith(SCALING_PREFIX)]
+        if not arns or now_s - self._scaled_s.get(alarm.name, 0.0) < _MINUTE_S:
+            return
+        if any(value is not None for value in series):
+            alarm.state_reason_data = data  # the policy scales by the newest data point
+        self._perform(alarm, AlarmState.of(alarm), arns)
 
-        def put_metric_alarm(backend: models.CloudWatchBackend, **settings: Any) -> Any:
-            before = backend.alarms.get(settings["name"])
-            _refuse_what_is_not_evaluated(settings)
-            alarm = original(backend, **settings)
-            alarm.state_value = before.state_value if before else str(State.INSUFFICIENT_DATA)
-            if before:
-                alarm.history = before.history
-                alarm.state_reason = before.state_reason
-                alarm.state_reason_data = before.state_reason_data
-                alarm.state_updated_timestamp = before.state_updated_timestamp
-            return alarm
+    # What moto's CloudWatch tells --------------------------------------------------------------------------------
 
-        original = patches.replace(models.CloudWatchBackend, "put_metric_alarm", put_metric_alarm)
+    def put(self, alarm: Any, before: Any | None) -> None:
+        """An alarm was created, or changed and was `before`."""
+        verb = "updated" if before else "created"
+        self._write(alarm, "ConfigurationUpdate", f'Alarm "{alarm.name}" {verb}', {"type": verb.title()[:-1]})
+        if alarm.rule is not None:
+            self._evaluate_composite(alarm, frozenset())
 
-    def _tell_of_changes(self, patches: Patches) -> None:
-        """moto writes a change down and tells nobody."""
-
-        def update_state(alarm: models.Alarm, reason: str, reason_data: str, state_value: str) -> None:
-            before = {"value": alarm.state_value, "reason": alarm.state_reason, "timestamp": _time(alarm)}
-            original(alarm, reason, reason_data, state_value)
-            if state_value != before["value"]:
-                self._tell(alarm, before)
-
-        original = patches.replace(models.Alarm, "update_state", update_state)
-
-    def _tell(self, alarm: Any, before: Mapping[str, str]) -> None:
-        logger.info("alarm %s is %s, was %s: %s", alarm.name, alarm.state_value, before["value"], alarm.state_reason)
-        state = {
-            "value": alarm.state_value,
-            "reason": alarm.state_reason,
-            "reasonData": alarm.state_reason_data,
-            "timestamp": _time(alarm),
-        }
-        detail = {
-            "alarmName": alarm.name,
-            "state": state,
-            "previousState": before,
-            "configuration": {"description": alarm.description, "metrics": [_metric(alarm)]},
-        }
+    def changed(self, alarm: Any, before: AlarmState) -> None:
+        """The state of an alarm was set, by its data, by its children or by a person."""
+        now = AlarmState.of(alarm)
+        if now.value == before.value:
+            return
+        logger.info("alarm %s is %s, was %s: %s", alarm.name, now.value, before.value, now.reason)
+        summary = f"Alarm updated from {before.value} to {now.value}"
+        self._write(alarm, "StateUpdate", summary, alarm_words.state_update(before, now))
+        detail = alarm_words.event_detail(alarm, before)
         self._emit("aws.cloudwatch", "CloudWatch Alarm State Change", detail, [alarm.alarm_arn])
-        if alarm.actions_enabled:
-            self._act(alarm, before)
+        self._perform(alarm, before, self._actions.wanted(alarm))
+        self._tell_parents(alarm.name, frozenset())
 
-    def _act(self, alarm: Any, before: Mapping[str, str]) -> None:
-        actions = {
-            State.OK: alarm.ok_actions,
-            State.ALARM: alarm.alarm_actions,
-            State.INSUFFICIENT_DATA: alarm.insufficient_data_actions,
-        }[State(alarm.state_value)]
-        for arn in actions or []:
-            if not arn.startswith("arn:aws:sns:"):
-                logger.warning(
-                    "alarm %s asks for %s, which is not done here: only SNS topics are told", alarm.name, arn
-                )
-                continue
+    def _perform(self, alarm: Any, before: AlarmState, arns: Sequence[str]) -> None:
+        if any(arn.startswith(SCALING_PREFIX) for arn in arns):
+            self._scaled_s[alarm.name] = self._world.clock.time()
+        for arn in arns:
             try:
-                self._world.client("sns").publish(
-                    TopicArn=arn,
-                    Subject=f'{alarm.state_value}: "{alarm.name}" in {REGION}',
-                    Message=_message(alarm, before),
-                )
-            except ClientError as error:
-                logger.warning("alarm %s could not tell %s: %s", alarm.name, arn, error)
+                self._actions.perform(arn, alarm, before)
+            except ActionFailedError as error:
+                logger.warning("alarm %s could not act on %s: %s", alarm.name, arn, error)
+                summary, data = f"Failed to execute action {arn}", {"actionState": "Failed", "error": str(error)}
+            else:
+                summary, data = f"Successfully executed action {arn}", {"actionState": "Succeeded"}
+            self._write(alarm, "Action", summary, {**data, "notificationResource": arn})
+
+    def _write(self, alarm: Any, kind: str, summary: str, data: Mapping[str, Any]) -> None:
+        item = alarm_words.history_item(alarm, kind, summary, dict(data), self._world.clock.now())
+        cloudwatch.history_of(cloudwatch.backend()).append(item)
+
+    # Composite alarms --------------------------------------------------------------------------------------------
+
+    def _tell_parents(self, name: str, told: frozenset[str]) -> None:
+        """Evaluate every composite alarm whose rule asks this one; a circle ends where it closes."""
+        for alarm in list(cloudwatch.backend().alarms.values()):
+            if alarm.rule is not None and name in composite_rules.children(composite_rules.parse(alarm.rule)):
+                self._evaluate_composite(alarm, told | {name})
+
+    def _evaluate_composite(self, alarm: Any, told: frozenset[str]) -> None:
+        if alarm.name in told:
+            logger.warning("alarm %s is not evaluated: its rule leads back to itself", alarm.name)
+            return
+        rule = composite_rules.parse(alarm.rule)
+        states = _states(cloudwatch.backend())
+        in_alarm = composite_rules.holds(rule, lambda name: states[name][1].value if name in states else None)
+        state = State.ALARM if in_alarm else State.OK
+        if state != alarm.state_value:
+            children = dict(states[name] for name in composite_rules.children(rule) if name in states)
+            alarm.update_state(
+                alarm_words.composite_reason(children), alarm_words.composite_reason_data(children), str(state)
+            )
 
 
-def _refuse_what_is_not_evaluated(settings: Mapping[str, Any]) -> None:
-    if settings.get("metric_data_queries") or settings.get("rule"):
-        raise ValidationError(
-            f"alarm {settings['name']}: the local AWS evaluates alarms on one metric, not on math or other alarms"
-        )
-    if settings["comparison_operator"] not in COMPARISONS:
-        raise ValidationError(
-            f"alarm {settings['name']}: comparison {settings['comparison_operator']} is not evaluated here; "
-            f"use {', '.join(COMPARISONS)}"
-        )
-    try:
-        statistic([0.0], settings.get("extended_statistic") or settings["statistic"])
-    except ValueError as error:
-        raise ValidationError(f"alarm {settings['name']}: {error}") from error
+def _states(backend: models.CloudWatchBackend) -> dict[str, tuple[str, AlarmState]]:
+    """ARN and state of every alarm by its name."""
+    return {alarm.name: (alarm.alarm_arn, AlarmState.of(alarm)) for alarm in list(backend.alarms.values())}
 
 
-def _rule(alarm: Any) -> Rule:
-    periods = int(alarm.evaluation_periods)
-    return Rule(
-        alarm.comparison_operator,
-        float(alarm.threshold),
-        periods,
-        int(alarm.datapoints_to_alarm or periods),
-        MissingData(alarm.treat_missing_data or MissingData.MISSING),
-    )
-
-
-# Metrics --------------------------------------------------------------------------------------------------------------
-
-
-def _key(of: Any) -> MetricKey:
-    """Of an alarm or a datum, which name their parts differently."""
-    name = of.metric_name if isinstance(of, models.Alarm) else of.name
-    return of.namespace, name, frozenset((dimension.name, dimension.value) for dimension in of.dimensions)
-
-
-def _count_each_metric_alone(patches: Patches) -> None:
-    """moto's GetMetricStatistics adds up every metric that has the asked dimensions among others."""
-
-    def get_metric_statistics(
-        backend: models.CloudWatchBackend, *args: Any, dimensions: list[dict[str, str]], **named: Any
-    ) -> Any:
-        wanted = {(dimension["Name"], dimension["Value"]) for dimension in dimensions}
-        alone = [datum for datum in backend.get_all_metrics() if _key(datum)[2] == wanted]
-        return original(SimpleNamespace(get_all_metrics=lambda: alone), *args, dimensions=dimensions, **named)
-
-    original = patches.replace(models.CloudWatchBackend, "get_metric_statistics", get_metric_statistics)
-
-
-def _samples(data: Iterable[models.MetricDatumBase], wanted: set[MetricKey]) -> dict[MetricKey, list[Any]]:
-    found: dict[MetricKey, list[Any]] = defaultdict(list)
-    for datum in data:
-        key = _key(datum)
-        if key in wanted:
-            found[key].append(datum)
-    return found
-
-
-def _values(alarm: Any, samples: list[Any], now_s: float, periods: int) -> list[float | None]:
-    """One value per period, oldest first; the last period ends now."""
-    buckets: list[list[Any]] = [[] for _ in range(periods)]
-    for datum in samples:
-        if alarm.unit and datum.unit and alarm.unit != datum.unit:
-            continue
-        age = int((now_s - _epoch(datum.timestamp)) // int(alarm.period))
-        if age < periods:
-            # A sample of this very second may carry a time that is a little ahead.
-            buckets[periods - 1 - max(0, age)].append(datum)
-    name = alarm.extended_statistic or alarm.statistic
-    return [_statistic(bucket, name) if bucket else None for bucket in buckets]
-
-
-def _statistic(data: list[Any], name: str) -> float | None:
-    """Of single values and of sets that were summed up before they were sent, which have no percentile."""
-    sets = [datum for datum in data if isinstance(datum, models.MetricAggregatedDatum)]
-    if not sets:
-        return statistic([datum.value for datum in data], name)
-    singles = [datum.value for datum in data if not isinstance(datum, models.MetricAggregatedDatum)]
-    total, count = sum(one.sum for one in sets) + sum(singles), sum(one.sample_count for one in sets) + len(singles)
-    known = {
-        "Sum": total,
-        "SampleCount": count,
-        "Average": total / count,
-        "Minimum": min([*(one.min for one in sets), *singles]),
-        "Maximum": max([*(one.max for one in sets), *singles]),
-    }
-    if name in known:
-        return float(known[name])
-    return statistic(singles, name) if singles else None
-
-
-def _epoch(timestamp: datetime) -> float:
-    return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).timestamp()
-
-
-# What people and subscribers read -------------------------------------------------------------------------------------
-
-
-def _reason(state: State, values: Sequence[float | None], rule: Rule) -> str:
-    recent = [value for value in values if value is not None][-rule.evaluation_periods :]
-    if state is State.INSUFFICIENT_DATA:
-        return f"Insufficient Data: {rule.evaluation_periods} datapoints were unknown."
-    crossed = [value for value in recent if rule.breaches(value)]
-    side = COMPARISONS[rule.comparison][1]
-    if not recent:
-        return (
-            f"Threshold Crossed: no datapoints were received for {rule.evaluation_periods} periods "
-            f"and missing datapoints were treated as [{'Breaching' if state is State.ALARM else 'NonBreaching'}]."
-        )
-    said = ", ".join(str(value) for value in (crossed if state is State.ALARM else recent))
-    number = len(crossed) if state is State.ALARM else len(recent)
-    verb = "was" if number == 1 else "were"
-    return (
-        f"Threshold Crossed: {number} out of the last {rule.evaluation_periods} datapoints [{said}] "
-        f"{verb}{'' if state is State.ALARM else ' not'} {side} the threshold ({rule.threshold})."
-    )
-
-
-def _time(alarm: Any) -> str:
-    stamp: str = alarm.state_updated_timestamp.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-    return f"{stamp}+0000"
-
-
-def _metric(alarm: Any) -> dict[str, Any]:
-    return {
-        "id": "m1",
-        "metricStat": {
-            "metric": {
-                "namespace": alarm.namespace,
-                "name": alarm.metric_name,
-                "dimensions": {dimension.name: dimension.value for dimension in alarm.dimensions},
-            },
-            "period": int(alarm.period),
-            "stat": alarm.extended_statistic or alarm.statistic,
-        },
-        "returnData": True,
-    }
-
-
-def _message(alarm: Any, before: Mapping[str, str]) -> str:
-    return json.dumps(
-        {
-            "AlarmName": alarm.name,
-            "AlarmDescription": alarm.description,
-            "AWSAccountId": ACCOUNT,
-            "NewStateValue": alarm.state_value,
-            "NewStateReason": alarm.state_reason,
-            "StateChangeTime": _time(alarm),
-            "Region": REGION,
-            "AlarmArn": alarm.alarm_arn,
-            "OldStateValue": before["value"],
-            "Trigger": {
-                "MetricName": alarm.metric_name,
-                "Namespace": alarm.namespace,
-                "Statistic": alarm.extended_statistic or alarm.statistic,
-                "Dimensions": [{"name": dimension.name, "value": dimension.value} for dimension in alarm.dimensions],
-                "Period": int(alarm.period),
-                "EvaluationPeriods": int(alarm.evaluation_periods),
-                "ComparisonOperator": alarm.comparison_operator,
-                "Threshold": float(alarm.threshold),
-                "TreatMissingData": alarm.treat_missing_data or str(MissingData.MISSING),
-            },
-        }
-    )
+def _is_too_few(watch: Watch, store: MetricStore, window: Window) -> bool:
+    """Whether the alarm was told to wait for more samples than there are in its evaluation periods."""
+    if not watch.ignore_low_samples or watch.percent is None or watch.asked.metric is None:
+        return False
+    start_s = window.end_s - watch.rule.evaluation_periods * watch.period_s
+    samples = store.samples(watch.asked.metric, start_s, window.end_s, watch.asked.unit)
+    return is_low_sample(watch.percent, samples.count)

@@ -1,6 +1,7 @@
 """An alarm looks at its metric, changes its state and tells the bus and its topics."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -47,7 +48,8 @@ def _put_alarm(world: World, **changes: Any) -> None:
     world.client("cloudwatch").put_metric_alarm(**(settings | changes))
 
 
-def _put_errors(world: World, count: float, dimensions: list[dict[str, str]] = GREEN, ago_s: float = 0) -> None:
+def _put_errors(world: World, count: float, dimensions: list[dict[str, str]] = GREEN, ago_s: float = 120) -> None:
+    """An alarm looks at whole minutes only, so what was put now is seen a minute later."""
     world.client("cloudwatch").put_metric_data(
         Namespace="AWS/SageMaker",
         MetricData=[
@@ -82,9 +84,10 @@ def test_errors_of_one_period_add_up_to_an_alarm(world: World, evaluator: AlarmE
     evaluator.evaluate_all()
 
     assert (after_two, _alarm(world)["StateValue"]) == ("OK", "ALARM")
-    assert (
-        "1 out of the last 1 datapoints [3.0] was greater than or equal to the threshold (3.0)"
-        in (_alarm(world)["StateReason"])
+    assert re.search(
+        r"1 out of the last 1 datapoints \[3\.0 \(.*\)\] was greater than or equal to the threshold \(3\.0\) "
+        r"\(minimum 1 datapoint for OK -> ALARM transition\)\.",
+        _alarm(world)["StateReason"],
     )
 
 
@@ -186,7 +189,7 @@ def test_changing_an_alarm_keeps_its_state(world: World, evaluator: AlarmEvaluat
     ("changes", "said"),
     [
         ({"ComparisonOperator": "LessThanLowerThreshold"}, "comparison LessThanLowerThreshold is not evaluated"),
-        ({"Statistic": None, "ExtendedStatistic": "p101"}, "statistic p101 is not evaluated"),
+        ({"Statistic": None, "ExtendedStatistic": "p101"}, "statistic p101 is not computed"),
     ],
 )
 def test_an_alarm_that_cannot_be_evaluated_is_refused(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.alarm_rules import EXTRA_PERIODS, MissingData, Rule, State, evaluate, statistic
+from local.alarm_rules import EXTRA_PERIODS, MissingData, Rule, State, evaluate, is_low_sample
 
 RETAIN = None  # the tables' "Retain current state"
 OK, ALARM, NO_DATA = State.OK, State.ALARM, State.INSUFFICIENT_DATA
@@ -67,23 +67,17 @@ def test_a_lone_late_breach_does_not_decide_for_three() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("percent", "samples", "low"),
     [
-        ("Sum", 10.0),
-        ("Average", 2.5),
-        ("Minimum", 1.0),
-        ("Maximum", 4.0),
-        ("SampleCount", 4.0),
-        ("p0", 1.0),
-        ("p50", 2.5),  # the median of 1, 2, 3, 4
-        ("p100", 4.0),
+        pytest.param(99, 999, True, id="p99 needs 1000 samples, as the guide says"),
+        pytest.param(99, 1000, False, id="p99 has its 1000 samples"),
+        pytest.param(99.9, 9999, True, id="p99.9 needs 10000"),
+        pytest.param(99.9, 10000, False, id="p99.9 has its 10000"),
+        pytest.param(50, 19, True, id="the median needs 20"),
+        pytest.param(50, 20, False, id="the median has its 20"),
+        pytest.param(10, 99, True, id="p10 needs 10/0.1"),
+        pytest.param(10, 100, False, id="p10 has its 100"),
     ],
 )
-def test_a_statistic_of_one_two_three_four(name: str, value: float) -> None:
-    assert statistic([4.0, 1.0, 3.0, 2.0], name) == pytest.approx(value)
-
-
-@pytest.mark.parametrize("name", ["tm90", "IQM", "p101", "pp"])
-def test_a_statistic_that_is_not_evaluated_is_refused_by_name(name: str) -> None:
-    with pytest.raises(ValueError, match=f"statistic {name} is not evaluated"):
-        statistic([1.0], name)
+def test_a_percentile_needs_ten_samples_beyond_it(percent: float, samples: float, low: bool) -> None:  # noqa: FBT001
+    assert is_low_sample(percent, samples) is low
