@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from local.sagemaker.behaviour import Behaviour
@@ -15,6 +15,7 @@ from local.sagemaker.capacity import Capacity
 from local.sagemaker.control.api import Api, Authorize
 from local.sagemaker.data_plane.metrics import Metrics
 from local.sagemaker.data_plane.runtime import Inquiry, Response, Runtime
+from local.sagemaker.deployments.announcer import Emit
 from local.sagemaker.deployments.deployer import Deployer
 from local.sagemaker.errors import AwsError, not_emulated
 from local.sagemaker.fleets.instance import Limits
@@ -24,7 +25,6 @@ from local.world import World
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., object]
-Emit = Callable[[str, str, Mapping[str, Any], Sequence[str]], None]
 
 TARGET_PREFIX = "SageMaker."
 READ_BYTES = 1 << 16

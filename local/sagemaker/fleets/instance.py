@@ -1,13 +1,11 @@
 """One instance of a variant: what it runs, where it listens, what it has in flight."""
 
 import http.client
-import importlib
 import subprocess
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from local.sagemaker.execution_role import ExecutionRole
 from local.sagemaker.fleets.model_data import ModelData
@@ -118,10 +116,3 @@ class Instance:
 
 def place_of(endpoint: str, config_name: str, variant: VariantSpec) -> dict[str, str]:
     return {"endpoint": endpoint, "config": config_name, "variant": variant.name}
-
-
-def __getattr__(name: str) -> Any:
-    """`Launcher` and `LaunchError` have moved to `fleets.launcher`; the deployer still asks here."""
-    if name not in {"Launcher", "LaunchError"}:
-        raise AttributeError(name)
-    return getattr(importlib.import_module("local.sagemaker.fleets.launcher"), name)
