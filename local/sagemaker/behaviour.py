@@ -63,3 +63,27 @@ class Behaviour:
     fails as a ModelError, or goes on without that header."""
     payload_limit_bytes: int = 25 * 1024 * 1024
     """Of a request's body and of an answer that is no stream. The guide says 25 MB, the API's model 6,291,456 bytes."""
+    fresh_config_unseen_s: float = 0.0
+    """For how many AWS seconds CreateEndpoint and UpdateEndpoint may not find a new endpoint config, although
+    DescribeEndpointConfig does: they read it from DynamoDB eventually consistently, says CreateEndpoint's reference."""
+    same_config_refused: bool = True
+    """Whether UpdateEndpoint to the config that serves already is refused, or deploys it once more. "To update an
+    endpoint, you must create a new EndpointConfig", says its reference; no public error says what happens if not."""
+    changes_need_live_config: bool = True
+    """Whether UpdateEndpoint and UpdateEndpointWeightsAndCapacities fail once the config that serves was deleted.
+    terraform-provider-aws#40048 saw it; AWS's advice to owners of such endpoints is UpdateEndpoint."""
+    scaling_out_needs_models: bool = True
+    """Whether UpdateEndpointWeightsAndCapacities can add instances of a model that was deleted."""
+    deletion_needs_role: bool = True
+    """Whether DeleteEndpoint ends as Failed without its execution role, or leaves only AWS's own leftovers, which the
+    twin has not. "Otherwise SageMaker cannot delete these resources", says its reference."""
+    kms_key_refused_on_local_storage: bool = True
+    """Whether CreateEndpointConfig refuses a KmsKeyId for instances with NVMe disks, as its reference said until 2026,
+    or takes it without effect, as it says since."""
+    page_size: int = 10
+    """How many models and endpoint configs a page holds where the request does not say; of endpoints it is 10."""
+    name_filter_ignores_case: bool = False
+    """Whether NameContains looks at case."""
+    provision_s: float = 0.0
+    """How many AWS seconds SageMaker looks for instances of a variant without
+    VariantInstanceProvisionTimeoutInSeconds; 0 looks once."""

@@ -1,8 +1,7 @@
 """The account's models, endpoint configs, endpoints and tags: state without effects, guarded by one lock."""
 
-import base64
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -11,7 +10,9 @@ from local.sagemaker.endpoint import Endpoint
 from local.sagemaker.errors import already_exists, not_found, validation
 from local.world import ACCOUNT, REGION
 
-DEFAULT_PAGE = 10
+MAX_TAGS = 50
+"""Tags of one resource. Source: "Tag restrictions" of AWS's general reference."""
+_RESERVED = "aws:"
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ class Shelf(Generic[T]):
     Args:
         kind: as error messages call it.
         arn_kind: as ARNs call it.
+        ignore_case: whether two names that differ in case alone cannot both be there.
     """
 
-    def __init__(self, kind: str, arn_kind: str) -> None:
-        self._kind = kind
+    def __init__(self, kind: str, arn_kind: str, *, ignore_case: bool = False) -> None:
+        self.kind = kind
         self._arn_kind = arn_kind
+        self._ignore_case = ignore_case
         self._items: dict[str, T] = {}
         self._lock = threading.Lock()
 
@@ -46,14 +49,23 @@ class Shelf(Generic[T]):
 
     def add(self, item: T) -> None:
         with self._lock:
-            if item.name in self._items:
-                raise already_exists(self._kind, item.arn)
+            self._refuse_known(item.name)
             self._items[item.name] = item
+
+    def refuse_known(self, name: str) -> None:
+        """Raise unless a new item may have this name."""
+        with self._lock:
+            self._refuse_known(name)
+
+    def _refuse_known(self, name: str) -> None:
+        same = [known for known in self._items if known.lower() == name.lower()] if self._ignore_case else [name]
+        if any(known in self._items for known in same):
+            raise already_exists(self.kind, self.arn(name))
 
     def get(self, name: str) -> T:
         with self._lock:
             if (item := self._items.get(name)) is None:
-                raise not_found(self._kind, self.arn(name))
+                raise not_found(self.kind, self.arn(name))
             return item
 
     def find(self, name: str) -> T | None:
@@ -63,75 +75,42 @@ class Shelf(Generic[T]):
     def remove(self, name: str) -> T:
         with self._lock:
             if (item := self._items.pop(name, None)) is None:
-                raise not_found(self._kind, self.arn(name))
+                raise not_found(self.kind, self.arn(name))
             return item
 
     def all(self) -> list[T]:
         with self._lock:
             return list(self._items.values())
 
-    def page(self, request: Mapping[str, Any], summary: Callable[[T], dict[str, Any]]) -> tuple[list[Any], str | None]:
-        """One page of summaries and the token of the next: newest first unless the request says otherwise."""
-        found = [(item, summary(item)) for item in self.all()]
-        found = [pair for pair in found if _wanted(pair[0].name, pair[1], request)]
-        keys: dict[str, Callable[[tuple[T, dict[str, Any]]], Any]] = {
-            "Name": lambda pair: pair[0].name,
-            "CreationTime": lambda pair: pair[1]["CreationTime"],
-            "Status": lambda pair: pair[1]["EndpointStatus"],
-        }
-        descending = request.get("SortOrder", "Descending") == "Descending"
-        found.sort(key=keys[request.get("SortBy", "CreationTime")], reverse=descending)
-        start = _read_token(request.get("NextToken"))
-        end = start + request.get("MaxResults", DEFAULT_PAGE)
-        return [pair[1] for pair in found[start:end]], _write_token(end) if end < len(found) else None
-
-
-def _wanted(name: str, summary: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
-    checks: dict[str, Callable[[Any], bool]] = {
-        "NameContains": lambda text: text.lower() in name.lower(),
-        "CreationTimeAfter": lambda time: summary["CreationTime"] > time,
-        "CreationTimeBefore": lambda time: summary["CreationTime"] < time,
-        "LastModifiedTimeAfter": lambda time: summary["LastModifiedTime"] > time,
-        "LastModifiedTimeBefore": lambda time: summary["LastModifiedTime"] < time,
-        "StatusEquals": lambda status: summary["EndpointStatus"] == status,
-    }
-    return all(check(request[member]) for member, check in checks.items() if member in request)
-
-
-def _write_token(offset: int) -> str:
-    return base64.urlsafe_b64encode(str(offset).encode()).decode()
-
-
-def _read_token(token: str | None) -> int:
-    try:
-        return int(base64.urlsafe_b64decode(token)) if token else 0
-    except ValueError as error:
-        raise validation(f"NextToken {token!r} was not given out by this service.") from error
-
 
 class Registry:
     def __init__(self) -> None:
         self.models: Shelf[Record] = Shelf("model", "model")
         self.configs: Shelf[Record] = Shelf("endpoint configuration", "endpoint-config")
-        self.endpoints: Shelf[Endpoint] = Shelf("endpoint", "endpoint")
+        self.endpoints: Shelf[Endpoint] = Shelf("endpoint", "endpoint", ignore_case=True)
         self._tags: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
 
-    def tag(self, arn: str, tags: list[dict[str, str]]) -> list[dict[str, str]]:
+    def tag(self, arn: str, tags: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
         """Add or overwrite tags.
 
         Returns:
             All tags that the resource then has.
+
+        Raises:
+            AwsError: ValidationException: a key twice, a reserved key, or more tags than a resource may have.
         """
+        check_tags(tags)
         with self._lock:
-            kept = self._tags.setdefault(arn, {}) | {tag["Key"]: tag["Value"] for tag in tags}
+            kept = self._tags.get(arn, {}) | {tag["Key"]: tag["Value"] for tag in tags}
             if len(kept) > MAX_TAGS:
                 raise validation(f"{arn} would have {len(kept)} tags; the limit is {MAX_TAGS}.")
             self._tags[arn] = kept
             return [{"Key": key, "Value": value} for key, value in kept.items()]
 
     def tags(self, arn: str) -> list[dict[str, str]]:
-        return self.tag(arn, [])
+        with self._lock:
+            return [{"Key": key, "Value": value} for key, value in self._tags.get(arn, {}).items()]
 
     def untag(self, arn: str, keys: list[str]) -> None:
         with self._lock:
@@ -146,4 +125,16 @@ class Registry:
         return any(item.arn == arn for shelf in shelves for item in shelf.all())
 
 
-MAX_TAGS = 50
+def check_tags(tags: Sequence[Mapping[str, str]]) -> None:
+    """Hold tags to what AWS says of them: keys are unique, and the prefix `aws:` is AWS's own.
+
+    Raises:
+        AwsError: ValidationException.
+
+    Source: Tag and AddTags of SageMaker's API reference; "Tag restrictions" of AWS's general reference.
+    """
+    keys = [tag["Key"] for tag in tags]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise validation(f"Tag keys must be unique per resource; given more than once: {twice}.")
+    if reserved := sorted(key for key in keys if key.lower().startswith(_RESERVED)):
+        raise validation(f"Tag keys must not begin with 'aws:', which AWS keeps for itself; given: {reserved}.")

@@ -7,12 +7,14 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from local.sagemaker.behaviour import Behaviour
 from local.sagemaker.capacity import Capacity
 from local.sagemaker.control.api import Api, Authorize
+from local.sagemaker.control.quotas import Quotas
+from local.sagemaker.control.rights import Context
 from local.sagemaker.data_plane.metrics import Metrics
 from local.sagemaker.data_plane.runtime import Inquiry, Response, Runtime
 from local.sagemaker.deployments.announcer import Emit
@@ -44,6 +46,7 @@ class SageMakerTwin:
         emit: sends an event: source, detail type, detail, resources.
         authorize: raises unless the access key may do the action on the resource under these condition keys; an error
             that has a `code` is answered with it.
+        quotas: the account's; as many as AWS has and generous ones, if absent.
     """
 
     def __init__(  # noqa: PLR0913 - its surroundings, each named
@@ -55,6 +58,7 @@ class SageMakerTwin:
         *,
         limits: Limits | None = None,
         behaviour: Behaviour | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         limits, behaviour = limits or Limits(), behaviour or Behaviour()
         authorize = _in_aws_words(authorize)
@@ -66,7 +70,7 @@ class SageMakerTwin:
         self._launcher = Launcher(world, images, self.capacity, limits, behaviour)
         self._metrics = Metrics(world, registry)
         self._deployer = Deployer(world, registry, self._launcher, emit, behaviour)
-        self._api = Api(world, registry, self._deployer, authorize)
+        self._api = Api(world, registry, self._deployer, authorize, behaviour=behaviour, quotas=quotas)
         self._runtime = Runtime(world, registry, self._metrics, limits, behaviour)
 
     def stop(self) -> None:
@@ -125,7 +129,7 @@ class SageMakerTwin:
 
 
 def _in_aws_words(authorize: Authorize) -> Authorize:
-    def judge(access_key: str, action: str, resource: str, context: Mapping[str, str]) -> None:
+    def judge(access_key: str, action: str, resource: str, context: Context) -> None:
         try:
             authorize(access_key, action, resource, context)
         except AwsError:

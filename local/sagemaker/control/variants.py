@@ -4,115 +4,44 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from local.sagemaker.errors import not_emulated, validation
+from local.sagemaker.control.models import container_of
+from local.sagemaker.control.plane import Plane
+from local.sagemaker.errors import validation
 from local.sagemaker.execution_role import ExecutionRole
 from local.sagemaker.fleets.fleet import Variant
 from local.sagemaker.fleets.instance import VariantSpec
-from local.sagemaker.fleets.model_data import is_readable, model_data_of
-from local.sagemaker.registry import Record, Registry
-from local.world import World
+from local.sagemaker.fleets.model_data import model_data_of
+from local.sagemaker.registry import Record
 
 DEFAULT_STARTUP_TIMEOUT_S = 480.0
 
-_NOT_EMULATED_IN_MODELS = ("InferenceExecutionConfig",)
-_NOT_EMULATED_IN_CONTAINERS = (
-    "AdditionalModelDataSources",
-    "InferenceSpecificationName",
-    "ModelPackageName",
-    "MultiModelConfig",
-)
-_NOT_EMULATED_IN_CONFIGS = (
-    "AsyncInferenceConfig",
-    "CrossRegionTrafficConfig",
-    "DataCaptureConfig",
-    "ExplainerConfig",
-    "ShadowProductionVariants",
-)
-_NOT_EMULATED_IN_VARIANTS = (
-    "AcceleratorPartitionLayouts",
-    "AcceleratorType",
-    "CapacityReservationConfig",
-    "InstancePools",
-    "ManagedInstanceScaling",
-    "ServerlessConfig",
-)
 
-
-def container_of(model: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The one container of a CreateModel request.
-
-    Raises:
-        AwsError: ValidationException: none, or more than the twin emulates.
-    """
-    _refuse(model, _NOT_EMULATED_IN_MODELS, "")
-    containers = [*model.get("Containers", []), *([model["PrimaryContainer"]] if "PrimaryContainer" in model else [])]
-    if not containers:
-        raise validation("One of PrimaryContainer and Containers must be specified.")
-    if len(containers) > 1:
-        raise not_emulated(f"an inference pipeline of {len(containers)} containers; give one PrimaryContainer")
-    container: Mapping[str, Any] = containers[0]
-    _refuse(container, _NOT_EMULATED_IN_CONTAINERS, "ContainerDefinition.")
-    if container.get("Mode") == "MultiModel":
-        raise not_emulated("ContainerDefinition.Mode MultiModel")
-    if "Image" not in container:
-        raise validation("Image must be specified in the container definition.")
-    return container
-
-
-def check_model(world: World, request: Mapping[str, Any]) -> None:
-    """What CreateModel finds out before it answers: the role works, the image and the data are there for it.
-
-    Raises:
-        AwsError: ValidationException.
-    """
-    container = container_of(request)
-    if "ExecutionRoleArn" not in request:
-        raise validation("ExecutionRoleArn must be specified.")
-    role = ExecutionRole(world, request["ExecutionRoleArn"])
-    role.resolve_image(container["Image"])
-    data = model_data_of(container)
-    if data and not is_readable(role.client("s3"), data):
-        raise validation(role.data_unreadable(data.uri))
-
-
-def check_config(registry: Registry, request: Mapping[str, Any]) -> None:
-    """What CreateEndpointConfig finds out before it answers.
-
-    Raises:
-        AwsError: ValidationException.
-    """
-    _refuse(request, _NOT_EMULATED_IN_CONFIGS, "")
-    names = [variant["VariantName"] for variant in request["ProductionVariants"]]
-    if len(set(names)) < len(names):
-        raise validation(f"Variant names must be unique within an endpoint configuration, got {names}.")
-    for variant in request["ProductionVariants"]:
-        _refuse(variant, _NOT_EMULATED_IN_VARIANTS, "ProductionVariant.")
-        if "ModelName" not in variant:
-            raise not_emulated("inference components; give each ProductionVariant a ModelName")
-        for member in ("InstanceType", "InitialInstanceCount"):
-            if member not in variant:
-                raise validation(f"{member} must be specified for production variant {variant['VariantName']}.")
-        registry.models.get(variant["ModelName"])
-
-
-def _refuse(request: Mapping[str, Any], members: Sequence[str], prefix: str) -> None:
-    if given := next((member for member in members if member in request), None):
-        raise not_emulated(prefix + given)
-
-
-def specs_of(world: World, registry: Registry, config: Record) -> list[VariantSpec]:
+def specs_of(plane: Plane, config: Record) -> list[VariantSpec]:
     """Read every variant of a config, each with its image resolved to a digest now.
 
     Raises:
         AwsError: ValidationException: a model is gone, or its image is not to be had.
     """
-    return [_spec(world, registry, variant) for variant in config.request["ProductionVariants"]]
+    return [_spec(plane, variant) for variant in config.request["ProductionVariants"]]
 
 
-def _spec(world: World, registry: Registry, variant: Mapping[str, Any]) -> VariantSpec:
-    model = registry.models.get(variant["ModelName"])
+def _spec(plane: Plane, variant: Mapping[str, Any]) -> VariantSpec:
+    """One variant; with instance pools it is what the best pool's instances run, and `pools` says what each does."""
+    pools = [
+        _runs(plane, variant, pool.get("ModelNameOverride", variant["ModelName"]), pool["InstanceType"])
+        for pool in sorted(variant.get("InstancePools") or [], key=lambda pool: int(pool["Priority"]))
+    ]
+    if not pools:
+        return _runs(plane, variant, variant["ModelName"], variant["InstanceType"])
+    return replace(pools[0], pools=tuple(pools))
+
+
+def _runs(plane: Plane, variant: Mapping[str, Any], model_name: str, instance_type: str) -> VariantSpec:
+    model = plane.registry.models.get(model_name)
     container = container_of(model.request)
-    role = ExecutionRole(world, model.request["ExecutionRoleArn"])
+    role = ExecutionRole(plane.world, model.request["ExecutionRoleArn"])
+    startup_s = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_TIMEOUT_S)
+    provision_s = variant.get("VariantInstanceProvisionTimeoutInSeconds", plane.behaviour.provision_s)
     return VariantSpec(
         name=variant["VariantName"],
         model_name=model.name,
@@ -120,12 +49,14 @@ def _spec(world: World, registry: Registry, variant: Mapping[str, Any]) -> Varia
         resolved_image=role.resolve_image(container["Image"]),
         role=role,
         data=model_data_of(container),
-        environment=container.get("Environment", {}),
-        instance_type=variant["InstanceType"],
+        environment=container.get("Environment") or {},
+        instance_type=instance_type,
         instance_count=variant["InitialInstanceCount"],
         weight=variant.get("InitialVariantWeight", 1.0),
-        startup_timeout_s=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_TIMEOUT_S),
-        routing=variant.get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM"),
+        startup_timeout_s=startup_s,
+        download_timeout_s=variant.get("ModelDataDownloadTimeoutInSeconds", VariantSpec.download_timeout_s),
+        provision_timeout_s=provision_s,
+        routing=(variant.get("RoutingConfig") or {}).get("RoutingStrategy", "RANDOM"),
     )
 
 
@@ -135,7 +66,10 @@ def retain(
     """Carry the serving variants' counts and weights over, as RetainAllVariantProperties of UpdateEndpoint asks."""
     if not request.get("RetainAllVariantProperties"):
         return list(specs)
-    excluded = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties", [])}
+    excluded = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties") or []}
+    if "DataCaptureConfig" in excluded:
+        # "Not currently supported", says VariantProperty of SageMaker's API reference.
+        raise validation("VariantPropertyType DataCaptureConfig is not currently supported.")
     kept = []
     for spec in specs:
         live = serving.get(spec.name)
