@@ -1,4 +1,4 @@
-"""What `sam build`, `sam package` and `sam deploy` do, against the embedded AWS and in one call.
+"""What `sam package` and `sam deploy` do, against the embedded AWS and in one call.
 
 Python packages are not installed into the code zip: functions run in the environment that the supervisor runs in.
 """
@@ -7,28 +7,25 @@ import hashlib
 import io
 import json
 import shlex
+import time
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 import yaml
-from botocore.exceptions import ClientError, WaiterError
-from samtranslator.metrics.metrics import DummyMetricsPublisher, Metrics
-from samtranslator.model.exceptions import InvalidDocumentException
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
+from botocore.exceptions import ClientError
 from samtranslator.yaml_helper import yaml_parse
 
 from local.world import REGION, World
 
 ARTIFACTS_BUCKET = "local-deploy-artifacts"
-_SAM = "AWS::Serverless-2016-10-31"
 _ZIPPED = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 _LEFT_OUT = frozenset({"__pycache__", "tests", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 _REMOTE = ("s3://", "https://")
+_DEPLOYED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+_POLL_S, _LIMIT_S = 0.1, 300.0  # real time
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can hold
 
 
@@ -37,7 +34,7 @@ class DeployError(Exception):
 
 
 def deploy(world: World, template: Path, stack: str, parameters: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Package, transform and deploy a SAM template; returns the stack's outputs.
+    """Package and deploy a SAM template; returns the stack's outputs.
 
     Args:
         template: the file; paths in it are relative to its folder, where a `samconfig.toml` may lie.
@@ -47,12 +44,12 @@ def deploy(world: World, template: Path, stack: str, parameters: Mapping[str, st
         DeployError: the template is invalid, needs what the embedded AWS refuses, or a resource failed.
     """
     packager = _Packager(world, stack)
-    document = packager.transformed(template)
+    document = packager.packaged(template)
     chosen = samconfig_parameters(template.parent / "samconfig.toml") | dict(parameters or {})
     unknown = sorted(set(chosen) - set(document.get("Parameters", {})))
     if unknown:
         raise DeployError(f"{template.name} declares no parameter {', '.join(unknown)}; remove or correct the override")
-    return _apply(world, stack, json.dumps(document), chosen)
+    return _apply(world, stack, packager.template_url(document), chosen)
 
 
 def samconfig_parameters(samconfig: Path, environment: str = "local") -> dict[str, str]:
@@ -87,8 +84,8 @@ class _Packager:
         self._s3.create_bucket(Bucket=ARTIFACTS_BUCKET)
         self._zips: dict[Path, str] = {}
 
-    def transformed(self, template: Path) -> dict[str, Any]:
-        """The plain CloudFormation document of one SAM template and, through S3, of its children."""
+    def packaged(self, template: Path) -> dict[str, Any]:
+        """The document of one template, whose code and children lie in S3."""
         try:
             document: dict[str, Any] = yaml_parse(template.read_text())  # type: ignore[no-untyped-call] # ships no types
         except (OSError, yaml.YAMLError) as error:
@@ -98,7 +95,12 @@ class _Packager:
             document["Globals"]["Function"]["CodeUri"] = self._zip(template.parent / code_uri)
         for name, resource in document.get("Resources", {}).items():
             self._package(name, resource, template.parent)
-        return _transform(template, document)
+        return document
+
+    def template_url(self, document: Mapping[str, Any]) -> str:
+        """The address of the document, once it is uploaded."""
+        key = self._upload(json.dumps(document, default=str).encode(), "template")
+        return f"https://s3.{REGION}.amazonaws.com/{ARTIFACTS_BUCKET}/{key}"
 
     def _package(self, name: str, resource: dict[str, Any], folder: Path) -> None:
         properties = resource.get("Properties", {})
@@ -108,9 +110,7 @@ class _Packager:
         if resource["Type"] == "AWS::Serverless::StateMachine" and _is_local(properties.get("DefinitionUri")):
             properties["Definition"] = _definition(name, folder / properties.pop("DefinitionUri"))
         if resource["Type"] == "AWS::Serverless::Application" and _is_local(properties.get("Location")):
-            child = json.dumps(self.transformed(folder / properties["Location"])).encode()
-            key = self._upload(child, "template")
-            properties["Location"] = f"https://s3.{REGION}.amazonaws.com/{ARTIFACTS_BUCKET}/{key}"
+            properties["Location"] = self.template_url(self.packaged(folder / properties["Location"]))
 
     def _zip(self, folder: Path) -> str:
         if folder not in self._zips:
@@ -163,50 +163,36 @@ def _definition(name: str, path: Path) -> Any:
         raise DeployError(f"{name}: the state machine's definition {path} cannot be read: {error}") from error
 
 
-def _transform(template: Path, document: dict[str, Any]) -> dict[str, Any]:
-    transforms = document.get("Transform", [])
-    wanted = [transforms] if isinstance(transforms, str) else transforms
-    refused = [name for name in wanted if name != _SAM]
-    if refused:
-        raise DeployError(f"{template.name} asks for transform {refused[0]}; the embedded AWS runs {_SAM} alone")
-    if not wanted:
-        return document
-    metrics = Metrics("ServerlessTransform", DummyMetricsPublisher())
-    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION), metrics=metrics)
-    try:
-        plain: dict[str, Any] = translator.translate(document, parameter_values={})
-    except InvalidDocumentException as error:
-        reasons = "; ".join(cause.message for cause in error.causes)
-        raise DeployError(f"{template.name} is no valid SAM template: {reasons}") from error
-    finally:
-        metrics.publish()  # to nowhere; the translator warns about metrics that were never published
-    plain.pop("Transform", None)
-    return plain
-
-
-def _apply(world: World, stack: str, body: str, parameters: Mapping[str, str]) -> dict[str, str]:
+def _apply(world: World, stack: str, template_url: str, parameters: Mapping[str, str]) -> dict[str, str]:
     cloudformation = world.client("cloudformation")
     request = {
         "StackName": stack,
-        "TemplateBody": body,
+        "TemplateURL": template_url,
         "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         "Capabilities": ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     }
     try:
-        if _exists(cloudformation, stack):
-            cloudformation.update_stack(**request)
-            waiter = cloudformation.get_waiter("stack_update_complete")
-        else:
-            cloudformation.create_stack(**request)
-            waiter = cloudformation.get_waiter("stack_create_complete")
-        waiter.wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+        known = _exists(cloudformation, stack)
+        began = cloudformation.update_stack(**request) if known else cloudformation.create_stack(**request)
     except ClientError as error:
         if "No updates are to be performed" not in str(error):
             raise DeployError(f"stack {stack} was not deployed: {error.response['Error']['Message']}") from error
-    except WaiterError as error:
-        raise DeployError(f"stack {stack} was not deployed: {_first_failure(cloudformation, stack)}") from error
-    outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
-    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+        described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    else:
+        described = _ended(cloudformation, began["StackId"])
+    if described["StackStatus"] not in _DEPLOYED:
+        raise DeployError(f"stack {stack} was not deployed: {_first_failure(cloudformation, described['StackId'])}")
+    return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+
+
+def _ended(cloudformation: Any, stack_id: str) -> Any:
+    """The stack as it is when its operation is over, or at the deadline."""
+    deadline = time.monotonic() + _LIMIT_S
+    while True:
+        described = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
+        if not described["StackStatus"].endswith("_IN_PROGRESS") or time.monotonic() > deadline:
+            return described
+        time.sleep(_POLL_S)
 
 
 def _exists(cloudformation: Any, stack: str) -> bool:
@@ -217,14 +203,22 @@ def _exists(cloudformation: Any, stack: str) -> bool:
     if described["StackStatus"] == "ROLLBACK_COMPLETE":
         # A stack that was never created can only be deleted; `sam deploy` asks a person to, here nothing is lost by it.
         cloudformation.delete_stack(StackName=stack)
+        _ended(cloudformation, described["StackId"])
         return False
     return True
 
 
 def _first_failure(cloudformation: Any, stack: str) -> str:
-    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    """The resource that failed first and why; of a nested stack, the one inside it."""
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
+    events = [event for page in pages for event in page["StackEvents"]]
     failed = [event for event in reversed(events) if event["ResourceStatus"].endswith("_FAILED")]
     if not failed:
-        return "it did not finish within 120 seconds; look at describe-stack-events"
+        return f"it did not finish within {_LIMIT_S:g} seconds; look at describe-stack-events"
     event = failed[0]
-    return f"{event['LogicalResourceId']} ({event['ResourceType']}): {event['ResourceStatusReason']}"
+    nested = event.get("PhysicalResourceId", "")
+    if event["ResourceType"] == "AWS::CloudFormation::Stack" and nested not in {"", event["StackId"]}:
+        reason = _first_failure(cloudformation, nested)
+    else:
+        reason = event["ResourceStatusReason"]
+    return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"

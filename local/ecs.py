@@ -18,11 +18,8 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 from moto.ecs.models import ecs_backends
-from moto.elbv2.exceptions import ELBClientError
-from moto.elbv2.models import ELBv2Backend
 
 from local.images import ImageError, RunSpec
-from local.moto_patches.patching import Patches
 from local.world import ACCOUNT, REGION, World
 
 logger = logging.getLogger(__name__)
@@ -36,14 +33,6 @@ _KEPT_EVENTS = 100
 
 class Images(Protocol):
     def run_spec(self, image_uri: str) -> RunSpec: ...
-
-
-class TooManyLoadBalancersError(ELBClientError):
-    def __init__(self, taken_by: str, ui_port: int) -> None:
-        super().__init__(
-            "TooManyLoadBalancers",
-            f"the local AWS has one load balancer, on 127.0.0.1:{ui_port}, and {taken_by} is it; delete that one first",
-        )
 
 
 @dataclass
@@ -74,19 +63,6 @@ class EcsServices:
         self._tasks: dict[str, _Task] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ecs", daemon=True)
-
-    def install(self, patches: Patches) -> None:
-        """Give the load balancer its local address, which a stack's outputs carry."""
-
-        def create_load_balancer(backend: ELBv2Backend, *args: Any, **named: Any) -> Any:
-            others = [balancer.name for balancer in backend.load_balancers.values()]
-            if others:
-                raise TooManyLoadBalancersError(others[0], self._ui_port)
-            balancer = original(backend, *args, **named)
-            balancer.dns_name = f"127.0.0.1:{self._ui_port}"
-            return balancer
-
-        original = patches.replace(ELBv2Backend, "create_load_balancer", create_load_balancer)
 
     def start(self) -> None:
         self._thread.start()

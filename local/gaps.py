@@ -6,15 +6,12 @@ The lists come from the code that does it, so they cannot promise more than it d
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from moto.cloudformation import parsing
-
 from local.alarm_rules import COMPARISONS
-from local.cloudformation.types import EMULATED, RECORDED, REFUSED
+from local.cloudformation.stack import STACK_TYPE
+from local.cloudformation.types import EMULATED, RECORDED, REFUSED, made_by_moto
 from local.iam.conditions import CONDITION_OPERATORS
 from local.sagemaker.control.api import Api
 
-# moto's own pattern for a type that is still to be written.
-_NO_TYPES = frozenset({"AWS::SERVICE::RESOURCE"})
 PATH = Path(__file__).parent / "GAPS.md"
 
 # Where an emulated service behaves otherwise than AWS does: service → sentences.
@@ -26,10 +23,14 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "Bills, quotas of services other than SageMaker, and throttling do not exist.",
     ),
     "CloudFormation": (
-        "A stack is made while the request waits; its events name failures and the stack's own steps only.",
-        "A change that needs a new resource deletes the old one first, as the names are the same.",
-        "Parameter types other than String, Number and lists are not checked against the account.",
-        "SAM's transform runs in `local.deploy`; the endpoint itself takes plain templates.",
+        "Resources come one after the other, in the order of their references, by the administrator's right.",
+        "A nested stack cleans up at the end of its own update, not of its parent's.",
+        "What moto's models make is changed in place where `local/cloudformation/updates.py` can; else it is refused.",
+        "A property of a moto model's resource that moto does not know has no effect.",
+        "A stack's tags stay on the stack. RoleARN is kept and shown. Nested change sets are not made.",
+        "Refused: macros, transforms other than SAM's, custom resources, Rules, Hooks, CreationPolicy, UpdatePolicy.",
+        "Refused: Snapshot, stack sets, stack policies, drift, imports, notifications, rollback triggers, time limits.",
+        "Refused: dynamic references to secrets; parameter types of the account other than SSM's and a few of EC2's.",
         "Python packages are not installed into function code; functions see the supervisor's own packages.",
     ),
     "CloudWatch": (
@@ -83,19 +84,15 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
 
 def text() -> str:
     """The whole file."""
-    ours = {*EMULATED, *RECORDED, *REFUSED}
-    created_by_moto = sorted(
-        name for name in set(parsing.get_model_map()) - ours if name.startswith("AWS::") and name not in _NO_TYPES
-    )
     parts = [
         "# What the embedded AWS does, records and refuses",
         "Written by `python -m local.gaps` from the code; a test keeps it current. What is in no list is refused.",
         "## How it differs from AWS",
         *(f"### {service}\n\n{_bullets(sentences)}" for service, sentences in DIFFERENCES.items()),
         "## Resource types in a stack",
-        "### Emulated\n\n" + _bullets(_code(sorted(EMULATED))),
+        "### Emulated\n\n" + _bullets(_code(sorted([STACK_TYPE, *EMULATED]))),
         "### Created by moto\n\nThey exist and can be described; what they do is what the service here does.\n\n"
-        + ", ".join(_code(created_by_moto)),
+        + ", ".join(_code(made_by_moto())),
         "### Recorded only\n\n" + _bullets(_meanings(RECORDED)),
         "### Refused\n\nEvery other type. By name, because they belong to a rollout and not to a stack here:\n\n"
         + _bullets(_code(REFUSED)),

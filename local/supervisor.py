@@ -11,7 +11,6 @@ from moto.moto_api._internal.models import moto_api_backend
 from local import gateway, moto_patches
 from local.alarms import AlarmEvaluator
 from local.clock import Clock
-from local.cloudformation import types as resource_types
 from local.ecs import EcsServices
 from local.event_delivery import EventDelivery
 from local.fault_admin import FaultAdmin
@@ -20,6 +19,7 @@ from local.iam import Iam
 from local.images import ImageStore
 from local.lambda_runtime import LambdaRuntime
 from local.moto_patches import iam as iam_patches
+from local.moto_patches import load_balancers
 from local.moto_patches.eventbridge import rules_of
 from local.moto_patches.lambda_functions import CloudWatchLogs
 from local.moto_patches.step_functions import stop_executions
@@ -58,10 +58,9 @@ class Supervisor:
         self._functions = LambdaRuntime(self.world, CloudWatchLogs(), self._delivery.send)
         self._patches = moto_patches.install(self.world, self._delivery, self._functions)
         self._patches.set_environment("MOTO_PORT", str(self.world.port))  # moto's own calls to itself
-        resource_types.install(self._patches, self.world)
         images = ImageStore(self.world)
         self._services = EcsServices(self.world, images, settings.ui_port)
-        self._services.install(self._patches)
+        load_balancers.install(self._patches, settings.ui_port)
         self._alarms = AlarmEvaluator(self.world, self._delivery.emit)
         self._alarms.install(self._patches)
         iam = Iam(self.world)

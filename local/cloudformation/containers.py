@@ -57,10 +57,10 @@ TYPES = {
     "AWS::ECS::TaskDefinition": ResourceType(
         _put_task_definition,
         _drop_task_definition,
-        # Every change is a new revision; the old one stays registered until the stack is deleted, as in ECS.
         lambda name, _: name,
         "Family",
         attributes="TaskDefinitionArn",
+        revisions=True,
     ),
     "AWS::ECS::Service": ResourceType(
         _put_service,

@@ -1,11 +1,13 @@
-"""One resource of a stack whose type moto 5.2.5 skips or makes wrongly: made through its service's own API."""
+"""One resource of a stack: what a template says of it, what was made of it, and how a type makes it."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
-from moto.core.common_models import CloudFormationModel
+from botocore.exceptions import ClientError
+from moto.core.exceptions import ServiceException
+from werkzeug.exceptions import HTTPException
 
 from local.world import World
 
@@ -15,69 +17,101 @@ Properties = Mapping[str, Any]
 @dataclass(frozen=True)
 class Made:
     physical_id: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    handle: Any = None
+    """What its provider wants back, if the physical id does not say it all."""
 
 
 @dataclass(frozen=True)
 class ResourceType:
-    """How one resource type comes, changes and goes."""
+    """How one resource type comes, changes and goes through its service's own API."""
 
     put: Callable[[World, str, Properties], Made]
     """(world, name, properties): create the resource, or change the one that has this identity."""
     drop: Callable[[World, str, Properties], None]
     """(world, physical id, properties): undo `put`; no error if it is gone already."""
     identity: Callable[[str, Properties], Any]
-    """(name, properties): what cannot change without a new resource."""
+    """(name, properties): what cannot change without a new resource, beside what the registry's schema says."""
     name_property: str = ""
     attributes: str = "Arn"
     """What Fn::GetAtt may ask for, as a regular expression."""
+    revisions: bool = False
+    """Every change is a new resource of the same name."""
 
 
-class _Resource:
-    """What moto keeps for one resource of a stack."""
+@dataclass(frozen=True)
+class Order:
+    """What a provider is asked to make."""
 
-    def __init__(self, world: World, deeds: ResourceType, name: str, properties: Properties, made: Made) -> None:
-        self._world, self._deeds = world, deeds
-        self.name, self.properties, self.made = name, properties, made
+    stack_name: str
+    stack_id: str
+    logical_id: str
+    type: str
+    name: str
+    properties: Properties
+
+
+@dataclass(frozen=True)
+class StackResource:
+    """One resource as it stands."""
+
+    logical_id: str
+    type: str
+    name: str
+    status: str
+    at: datetime
+    properties: Properties = field(default_factory=dict)
+    """Resolved."""
+    declaration: Mapping[str, Any] = field(default_factory=dict)
+    """As the template says it: policies, metadata, unresolved properties."""
+    made: Made | None = None
+    reason: str = ""
 
     @property
-    def physical_resource_id(self) -> str:
-        return self.made.physical_id
-
-    def get_cfn_attribute(self, attribute: str) -> str:
-        return self.made.attributes[attribute]
-
-    def is_created(self) -> bool:
-        return True
-
-    def delete(self, _account_id: str, _region_name: str) -> None:
-        self._deeds.drop(self._world, self.made.physical_id, self.properties)
+    def physical_id(self) -> str:
+        return self.made.physical_id if self.made else ""
 
 
-def model(world: World, resource_type: str, deeds: ResourceType) -> type[CloudFormationModel]:
-    """The class that moto's CloudFormation asks to create, update and delete resources of this type."""
+class Provider(Protocol):
+    """How resources of one type come, change and go."""
 
-    def create(resource_name: str, cloudformation_json: dict[str, Any], *_: Any, **__: Any) -> _Resource:
-        properties = cloudformation_json["Properties"]
-        return _Resource(world, deeds, resource_name, properties, deeds.put(world, resource_name, properties))
+    name_property: str
 
-    def update(
-        original_resource: _Resource, new_resource_name: str, cloudformation_json: dict[str, Any], **_: Any
-    ) -> _Resource:
-        properties = cloudformation_json["Properties"]
-        # moto makes a new random name at every update; only a name that the template gives can change.
-        name = new_resource_name if deeds.name_property in properties else original_resource.name
-        if deeds.identity(name, properties) != deeds.identity(original_resource.name, original_resource.properties):
-            original_resource.delete("", "")
-            return create(name, cloudformation_json)
-        made = deeds.put(world, name, properties)
-        return _Resource(world, deeds, name, properties, made)
+    def create(self, order: Order) -> Made: ...
 
-    members = {
-        "cloudformation_name_type": staticmethod(lambda: deeds.name_property),
-        "cloudformation_type": staticmethod(lambda: resource_type),
-        "has_cfn_attr": staticmethod(lambda attribute: re.fullmatch(deeds.attributes, attribute) is not None),
-        "create_from_cloudformation_json": staticmethod(create),
-        "update_from_cloudformation_json": staticmethod(update),
-    }
-    return type(resource_type.replace("::", ""), (CloudFormationModel,), members)
+    def update(self, order: Order, current: StackResource) -> Made: ...
+
+    def delete(self, current: StackResource) -> None: ...
+
+    def recreates(self, current: StackResource, properties: Properties) -> frozenset[str]:
+        """The properties that differ and cannot change without a new resource."""
+        ...
+
+    def reuses_name(self) -> bool:
+        """Whether a new resource may bear the old one's name while that stands."""
+        ...
+
+    def has_attribute(self, name: str) -> bool: ...
+
+
+class ResourceFailedError(Exception):
+    """A resource could not be created, changed or deleted.
+
+    Args:
+        made: what exists all the same and is to be deleted.
+    """
+
+    def __init__(self, reason: str, made: Made | None = None) -> None:
+        super().__init__(reason)
+        self.made = made
+
+
+def sentence(error: Exception) -> str:
+    """What a service's failure says to a person."""
+    if isinstance(error, ClientError):
+        return str(error.response["Error"]["Message"])
+    if isinstance(error, HTTPException | ServiceException):
+        return str(getattr(error, "message", None) or error)
+    if isinstance(error, ResourceFailedError):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

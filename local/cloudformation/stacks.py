@@ -1,307 +1,229 @@
-"""How a stack succeeds, changes and fails: what moto 5.2.5 leaves out of CloudFormation itself.
+"""All stacks of the account: how each is made, changed and deleted, one operation at a time."""
 
-moto skips resource types that it does not know, answers 500 when a resource fails, and finds what an update changes by
-the template's text alone. Here an unknown type is refused by name, a failed create or update is rolled back and says
-why, and an update compares what the resources resolve to.
-"""
-# ruff: noqa: SLF001 - moto offers no public way to any of this, which is why its version is pinned
-
-import copy
+import logging
 import re
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
-from botocore.exceptions import ClientError
-from moto.cloudformation import models, parsing
-from moto.cloudformation.exceptions import ValidationError
-from moto.core.exceptions import ServiceException
-from werkzeug.exceptions import HTTPException
+from local.cloudformation import capabilities, parameters, templates
+from local.cloudformation.changes import Forecast
+from local.cloudformation.definition import Definition, Types, define
+from local.cloudformation.deployment import Deployment
+from local.cloudformation.errors import (
+    AlreadyExistsError,
+    InvalidChangeSetStatusError,
+    ValidationError,
+    missing_stack,
+)
+from local.cloudformation.exports import Exports
+from local.cloudformation.resource import sentence
+from local.cloudformation.stack import ChangeSet, Stack
+from local.world import ACCOUNT, REGION, World
 
-from local.moto_patches.patching import Patches
+logger = logging.getLogger(__name__)
 
-_RESOLVED = "resolved_by_logical_id"
-_RETAINED = frozenset({"Retain", "RetainExceptOnCreate"})
-_WHOLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
-_PSEUDO_TYPES = frozenset(parsing.NULL_MODELS)
-
-
-class ResourceFailedError(Exception):
-    """One resource of a stack could not be created, updated or deleted."""
-
-    def __init__(self, logical_id: str, resource_type: str, reason: str) -> None:
-        super().__init__(f"{logical_id} ({resource_type}): {reason}")
-        self.logical_id = logical_id
-        self.resource_type = resource_type
-        self.reason = reason
-
-
-def install(patches: Patches) -> None:
-    """Patch how moto's stacks come, change and fail; `patches.undo()` gives moto's own way back."""
-    for owner, name, wrapper in (
-        (parsing.ResourceMap, "load", _load),
-        (parsing.ResourceMap, "load_parameters", _load_parameters),
-        (parsing, "parse_and_create_resource", _named_failure),
-        (parsing, "parse_and_update_resource", _named_failure),
-        (parsing, "parse_resource_and_generate_name", _remember_resolved),
-        (models.Stack, "create_resources", _create_or_roll_back),
-        (models.Stack, "update", _update_or_roll_back),
-    ):
-        _wrap(patches, owner, name, wrapper)
-    patches.replace(parsing.ResourceMap, "update", _update_resources)
-    patches.replace(parsing.ResourceMap, "delete", _delete_stack_resources)
-    patches.replace(models.Stack, "stack_resources", property(_existing_resources))
-    _wrap_outputs(patches)
+NO_UPDATES = "No updates are to be performed."
+_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
+_UPDATABLE = frozenset(
+    {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "CREATE_FAILED", "UPDATE_FAILED"}
+)
 
 
-def _wrap(patches: Patches, owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return wrapper(original, *args, **kwargs)
+class Stacks:
+    def __init__(self, world: World, types_of: Callable[["Stacks"], Types]) -> None:
+        """Args:
+        types_of: makes the resource types, of which the nested stack needs these stacks.
+        """
+        self._world = world
+        self.types = types_of(self)
+        self._lock = threading.RLock()
+        self._stacks: dict[str, Stack] = {}
+        self.change_sets: dict[str, ChangeSet] = {}
+        self.exports = Exports(self.all)
 
-    original = patches.replace(owner, name, wrapped)
+    # Looking
 
+    def all(self) -> list[Stack]:
+        """Deleted ones too, newest first."""
+        return sorted(self._stacks.values(), key=lambda stack: stack.created, reverse=True)
 
-# Templates and parameters ---------------------------------------------------------------------------------------------
+    def get(self, name_or_id: str) -> Stack:
+        """Raises:
+        ValidationError: there is none; a deleted one is found by its id alone.
+        """
+        stack = self._stacks.get(name_or_id) or self._living(name_or_id)
+        if stack is None:
+            raise missing_stack(name_or_id)
+        return stack
 
+    def _living(self, name: str) -> Stack | None:
+        living = (stack for stack in self._stacks.values() if stack.status != "DELETE_COMPLETE")
+        return next((stack for stack in living if stack.name == name), None)
 
-def _load(original: Callable[..., None], resources: Any) -> None:
-    _refuse_unknown_types(resources._template)
-    original(resources)
+    # What a request wants
 
+    def define(self, stack: Stack, body: str, request: Mapping[str, Any], *, expands: bool) -> Definition:
+        """The definition that a request gives a stack.
 
-def _refuse_unknown_types(template: Mapping[str, Any]) -> None:
-    types = {resource["Type"] for resource in template.get("Resources", {}).values()}
-    unknown = sorted(types - set(parsing.get_model_map()) - _PSEUDO_TYPES)
-    if unknown:
-        raise ValidationError(
-            message=f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]; "
-            "the local AWS creates and records only the types that local/GAPS.md lists"
+        Args:
+            expands: whether transforms need no CAPABILITY_AUTO_EXPAND.
+
+        Raises:
+            ValidationError: the template or a parameter is refused.
+            InsufficientCapabilitiesError: something is not acknowledged.
+        """
+        previous = stack.definition
+        given = parameters.sent(request.get("Parameters", []), previous.parameters.given if previous else {})
+        declared = templates.parsed(body).get("Parameters") or {}
+        resolved = parameters.resolve(self._world, declared, given)
+        template = templates.read(body, resolved.values)
+        acknowledged = frozenset(request.get("Capabilities", []))
+        capabilities.check(template, acknowledged, expands=expands)
+        names = {"AWS::StackName": stack.name, "AWS::StackId": stack.id}
+        definition = define(template, resolved, self.types, names)
+        tags = {tag["Key"]: tag["Value"] for tag in request["Tags"]} if "Tags" in request else None
+        kept = previous.tags if previous else {}
+        return replace(definition, tags=kept if tags is None else tags, capabilities=acknowledged)
+
+    def forecast(self, stack: Stack, target: Definition) -> tuple[list[dict[str, Any]], bool]:
+        """The changes, and whether there is anything to do at all."""
+        forecast = Forecast(self._world, self.types, stack, self.exports.values())
+        changes = forecast.changes(target)
+        old = stack.definition
+        same_tags = old is not None and dict(old.tags) == dict(target.tags)
+        return changes, bool(changes) or not same_tags or forecast.changes_outputs(target)
+
+    # Operations
+
+    def add(self, name: str, *, parent: Stack | None = None) -> Stack:
+        """A stack that has nothing yet.
+
+        Raises:
+            ValidationError: the name is none.
+            AlreadyExistsError: it is taken.
+        """
+        if not _NAME.fullmatch(name):
+            raise ValidationError(
+                f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy constraint: "
+                "Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*, at most 128 characters"
+            )
+        with self._lock:
+            if self._living(name):
+                raise AlreadyExistsError(f"Stack [{name}] already exists")
+            arn = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/{uuid4()}"
+            stack = Stack(name, arn, self._world.clock)
+            if parent:
+                stack.parent_id, stack.root_id = parent.id, parent.root_id or parent.id
+            self._stacks[arn] = stack
+        return stack
+
+    def forget(self, stack: Stack) -> None:
+        """A stack that never came to be."""
+        self._stacks.pop(stack.id, None)
+
+    def create(self, stack: Stack, definition: Definition, on_failure: str = "ROLLBACK") -> Callable[[], None]:
+        """Begin; what is returned does it.
+
+        Raises:
+            ValidationError: the stack is busy.
+        """
+        with self._lock:
+            self._begin(stack, "CREATE_IN_PROGRESS")
+            stack.definition = definition
+        deployment = self._deployment(stack)
+        return lambda: self._safely(stack, lambda: deployment.create(definition, on_failure), "CREATE_FAILED")
+
+    def update(self, stack: Stack, definition: Definition, *, disable_rollback: bool = False) -> Callable[[], None]:
+        """Begin; what is returned does it.
+
+        Raises:
+            ValidationError: the stack's status allows no update.
+        """
+        with self._lock:
+            self.check_updatable(stack)
+            self._begin(stack, "UPDATE_IN_PROGRESS")
+            stack.updated = self._world.clock.now()
+        deployment = self._deployment(stack)
+        return lambda: self._safely(
+            stack, lambda: deployment.update(definition, disable_rollback=disable_rollback), "UPDATE_FAILED"
         )
 
+    def check_updatable(self, stack: Stack) -> None:
+        if stack.status not in _UPDATABLE:
+            raise ValidationError(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
-def _load_parameters(original: Callable[..., None], resources: Any) -> None:
-    declared = resources._template.get("Parameters", {})
-    unknown = sorted(set(resources.input_parameters) - set(declared))
-    if unknown:
-        raise ValidationError(message=f"Parameters: [{', '.join(unknown)}] do not exist in the template")
-    original(resources)
-    for name, declaration in declared.items():
-        problem = parameter_problem(
-            name, declaration, str(resources.input_parameters.get(name, declaration.get("Default", "")))
-        )
-        if problem:
-            raise ValidationError(message=problem)
+    def delete(self, stack: Stack, retained: Iterable[str] = ()) -> Callable[[], None]:
+        """Begin; what is returned does it.
 
+        Raises:
+            ValidationError: the stack is protected, busy, or another one uses its exports.
+        """
+        with self._lock:
+            if stack.protected:
+                raise ValidationError(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
+            if stack.busy:
+                raise ValidationError(f"Stack:{stack.id} is in {stack.status} state and can not be deleted.")
+            self.exports.check(stack, ())
+            self._begin(stack, "DELETE_IN_PROGRESS")
+        deployment = self._deployment(stack)
+        return lambda: self._safely(stack, lambda: deployment.delete(frozenset(retained)), "DELETE_FAILED")
 
-def parameter_problem(name: str, declaration: Mapping[str, Any], value: str) -> str | None:
-    """Why CloudFormation refuses this value, or None; constraints as in a template's Parameters section."""
-    hint = declaration.get("ConstraintDescription")
-    tail = f" ({hint})" if hint else ""
-    allowed = [str(item) for item in declaration.get("AllowedValues", [])]
-    if allowed and value not in allowed:
-        return f"Parameter '{name}' must be one of AllowedValues: [{', '.join(allowed)}], not '{value}'{tail}"
-    pattern = declaration.get("AllowedPattern")
-    if pattern and not re.fullmatch(pattern, value):
-        return f"Parameter {name} = '{value}' failed to satisfy constraint: must match pattern {pattern}{tail}"
-    if declaration.get("Type") == "Number":
-        return _bound_problem(name, float(value), declaration, "MinValue", "MaxValue", "a number", tail)
-    return _bound_problem(name, len(value), declaration, "MinLength", "MaxLength", "a length", tail)
+    def execute(self, change_set: ChangeSet, *, disable_rollback: bool) -> Callable[[], None]:
+        """Begin what the change set says; what is returned does it.
 
-
-def _bound_problem(  # noqa: PLR0913, PLR0917 - one sentence needs them all
-    name: str, size: float, declaration: Mapping[str, Any], low: str, high: str, what: str, tail: str
-) -> str | None:
-    if low in declaration and size < float(declaration[low]):
-        return f"Parameter {name} has {what} of {size:g}, below {low} {declaration[low]}{tail}"
-    if high in declaration and size > float(declaration[high]):
-        return f"Parameter {name} has {what} of {size:g}, above {high} {declaration[high]}{tail}"
-    return None
-
-
-# Resources ------------------------------------------------------------------------------------------------------------
-
-
-def _named_failure(original: Callable[..., Any], logical_id: str, resource_json: Any, *args: Any, **kwargs: Any) -> Any:
-    try:
-        return original(logical_id, resource_json, *args, **kwargs)
-    except ResourceFailedError:
-        raise
-    except Exception as error:
-        # Whatever a service's model raises is that resource's failure: CloudFormation reports it, it does not crash.
-        raise ResourceFailedError(logical_id, resource_json["Type"], _sentence(error)) from error
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response["Error"]["Message"])
-    if isinstance(error, HTTPException | ServiceException):
-        return str(getattr(error, "message", None) or error)
-    return f"{type(error).__name__}: {error}"
-
-
-def _remember_resolved(original: Callable[..., Any], logical_id: str, resource_json: Any, resources: Any) -> Any:
-    parsed = original(logical_id, resource_json, resources)
-    if parsed is not None:
-        _resolved(resources)[logical_id] = copy.deepcopy(parsed[1])
-    return parsed
-
-
-def _resolved(resources: Any) -> dict[str, Any]:
-    memory: dict[str, Any] = resources.__dict__.setdefault(_RESOLVED, {})
-    return memory
-
-
-def _update_resources(resources: Any, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
-    """Add what is new, change what resolves to something else, then delete what is gone, as CloudFormation does."""
-    _refuse_unknown_types(template)
-    old_json = resources._resource_json_map
-    resources._template = template
-    resources.input_parameters = parameters if parameters is not None else resources.input_parameters
-    resources.load_mapping()
-    resources.load_parameters()
-    resources.load_conditions()
-    resources._resource_json_map = template["Resources"]
-    present = {name for name in old_json if resources._parsed_resources.get(name) is not None}
-    wanted = {name for name, resource in template["Resources"].items() if _holds(resources, resource)}
-    replaced = {name for name in present & wanted if old_json[name]["Type"] != template["Resources"][name]["Type"]}
-    for name in sorted((present - wanted) | replaced):
-        # Its name must be free before a resource of another type, or one that took its place, can use it.
-        _delete_resource(resources, name, old_json[name])
-    for name in template["Resources"]:
-        if name in wanted and (name not in present or name in replaced):
-            _ = resources[name]
-    _change_until_settled(resources, sorted((present & wanted) - replaced))
-
-
-def _holds(resources: Any, resource: Mapping[str, Any]) -> bool:
-    return "Condition" not in resource or bool(resources.lazy_condition_map[resource["Condition"]])
-
-
-def _change_until_settled(resources: Any, names: list[str]) -> None:
-    """A change may alter what others refer to, at most along a chain as long as there are resources."""
-    for _ in range(len(names) + 1):
-        changed = [name for name in names if _update_if_changed(resources, name)]
-        if not changed:
-            return
-    raise ResourceFailedError(
-        changed[0], resources._resource_json_map[changed[0]]["Type"], "its properties never settle"
-    )
-
-
-def _update_if_changed(resources: Any, name: str) -> bool:
-    resource_json = resources._resource_json_map[name]
-    resolved = parsing.clean_json({"Properties": {}} | resource_json, resources)
-    before = _resolved(resources).get(name, {})
-    if resolved.get("Properties") == before.get("Properties"):
-        return False
-    account, region = resources._account_id, resources._region_name
-    updated = parsing.parse_and_update_resource(name, resource_json, resources, account, region)
-    resources._parsed_resources[name] = updated
-    return True
-
-
-def _delete_resource(resources: Any, name: str, resource_json: Mapping[str, Any]) -> None:
-    resource = resources._parsed_resources.pop(name)
-    _resolved(resources).pop(name, None)
-    if resource_json.get("DeletionPolicy") in _RETAINED:
-        return
-    try:
-        resources._delete_resource(resource, resource_json)
-    except Exception as error:
-        # As above: a failure of the resource's own model is the resource's failure.
-        raise ResourceFailedError(name, resource_json["Type"], _sentence(error)) from error
-
-
-def _delete_stack_resources(resources: Any) -> None:
-    """Of a stack that a person deletes; moto deletes what the newer of the two retaining policies keeps."""
-    try:
-        _delete_all(resources, _RETAINED)
-    except ResourceFailedError as failure:
-        raise ValidationError(message=f"the stack was not deleted: {failure}") from failure
-
-
-def _delete_all(resources: Any, kept: frozenset[str]) -> None:
-    """In whatever order works: a resource that another one needs waits for the next pass."""
-    waiting = {
-        name: resource
-        for name, resource in resources._resource_json_map.items()
-        if resources._parsed_resources.get(name) is not None and resource.get("DeletionPolicy") not in kept
-    }
-    failure: ResourceFailedError | None = None
-    while waiting:
-        before = len(waiting)
-        for name, resource in reversed(list(waiting.items())):
-            try:
-                resources._delete_resource(resources._parsed_resources[name], resource)
-            except Exception as error:  # noqa: BLE001 - whatever its model raises is the resource's failure
-                failure = ResourceFailedError(name, resource["Type"], _sentence(error))
-                failure.__cause__ = error
+        Raises:
+            InvalidChangeSetStatusError: it failed, or was executed before.
+        """
+        with self._lock:
+            if change_set.execution_status != "AVAILABLE":
+                raise InvalidChangeSetStatusError(
+                    f"ChangeSet [{change_set.id}] cannot be executed in its current status of [{change_set.status}]"
+                    f" and execution status of [{change_set.execution_status}]"
+                )
+            stack = change_set.stack
+            if change_set.type == "CREATE":
+                on_failure = change_set.on_failure or ("DO_NOTHING" if disable_rollback else "ROLLBACK")
+                work = self.create(stack, change_set.definition, on_failure)
             else:
-                resources._parsed_resources.pop(name)
-                waiting.pop(name)
-        if failure and len(waiting) == before:
-            raise failure
+                work = self.update(stack, change_set.definition, disable_rollback=disable_rollback)
+            change_set.execution_status, stack.change_set_id = "EXECUTE_IN_PROGRESS", change_set.id
+            for other in self.change_sets.values():
+                if other.stack is stack and other.execution_status == "AVAILABLE":
+                    other.execution_status = "OBSOLETE"
 
+        def executed() -> None:
+            work()
+            failed = stack.status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+            change_set.execution_status = "EXECUTE_FAILED" if failed else "EXECUTE_COMPLETE"
 
-# Stacks ---------------------------------------------------------------------------------------------------------------
+        return executed
 
+    def _begin(self, stack: Stack, status: str) -> None:
+        if stack.busy:
+            raise ValidationError(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+        stack.becomes(status, "User Initiated")
 
-def _create_or_roll_back(original: Callable[..., None], stack: Any) -> None:
-    try:
-        original(stack)
-    except ResourceFailedError as failure:
-        _report(stack, failure, "CREATE_FAILED")
-        stack._add_stack_event("ROLLBACK_IN_PROGRESS", resource_status_reason=str(failure))
-        _delete_all(stack.resource_map, frozenset({"Retain"}))
-        stack.status = "ROLLBACK_COMPLETE"
-        stack._add_stack_event("ROLLBACK_COMPLETE")
+    def _deployment(self, stack: Stack) -> Deployment:
+        return Deployment(self._world, self.types, stack, self.exports)
 
-
-def _update_or_roll_back(original: Callable[..., None], stack: Any, template: str, *args: Any, **kwargs: Any) -> None:
-    old_template, old_parameters = stack.template, stack.resource_map.input_parameters
-    try:
-        original(stack, template, *args, **kwargs)
-    except ResourceFailedError as failure:
-        _report(stack, failure, "UPDATE_FAILED")
-        stack._add_stack_event("UPDATE_ROLLBACK_IN_PROGRESS", resource_status_reason=str(failure))
-        stack.template = old_template
-        stack._parse_template()
+    def _safely(self, stack: Stack, work: Callable[[], None], failed: str) -> None:
         try:
-            stack.resource_map.update(stack.template_dict, old_parameters)
-            stack.status = "UPDATE_ROLLBACK_COMPLETE"
-        except ResourceFailedError as second:
-            _report(stack, second, "UPDATE_FAILED")
-            stack.status = "UPDATE_ROLLBACK_FAILED"
-        stack.output_map = stack._create_output_map()
-        stack._add_stack_event(stack.status)
+            work()
+        except Exception as error:  # a defect here must end as a failed stack, not as one that is busy for ever
+            logger.exception("stack %s broke", stack.name)
+            stack.becomes(failed, f"Internal Failure: {sentence(error)}")
+
+    def settled(self, stack: Stack, limit_s: float = 600.0) -> Stack:
+        """Wait in real time for the end of a stack's operation."""
+        end = time.monotonic() + limit_s
+        while stack.busy and time.monotonic() < end:
+            time.sleep(0.02)
+        return stack
 
 
-def _existing_resources(stack: Any) -> list[Any]:
-    """moto lists what a condition left out as well, and creates what does not exist yet when it is looked at."""
-    resources = stack.resource_map
-    existing = (resources._parsed_resources.get(name) for name in resources._resource_json_map)
-    return [resource for resource in existing if resource is not None]
-
-
-def _wrap_outputs(patches: Patches) -> None:
-    """Reading the outputs of a stack that is half made, or rolled back, would make its resources once more."""
-
-    def outputs(stack: Any) -> list[dict[str, Any]] | None:
-        described: list[dict[str, Any]] | None = original.fget(stack) if stack.status in _WHOLE else None
-        return described
-
-    original: Any = patches.replace(models.Stack, "outputs", property(outputs))
-
-
-def _report(stack: Any, failure: ResourceFailedError, status: str) -> None:
-    stack.events.append(
-        models.Event(
-            stack_id=stack.stack_id,
-            stack_name=stack.name,
-            logical_resource_id=failure.logical_id,
-            physical_resource_id="",
-            resource_type=failure.resource_type,
-            resource_status=status,
-            resource_status_reason=failure.reason,
-            resource_properties=None,
-        )
-    )
+def in_background(stack: Stack, work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name=f"stack {stack.name}", daemon=True).start()

@@ -8,29 +8,20 @@ import json
 from typing import Any
 
 from moto.cloudformation import parsing
-from moto.cloudformation.exceptions import ValidationError
 
-from local.cloudformation import containers, iam, stacks
-from local.cloudformation.resource import Made, Properties, ResourceType, model
-from local.moto_patches.patching import Patches
+from local.cloudformation import containers, iam, state_machines
+from local.cloudformation.nested import NestedStackType
+from local.cloudformation.providers import ApiType, MotoType, RecordedType
+from local.cloudformation.resource import Made, Properties, Provider, ResourceType
+from local.cloudformation.stack import STACK_TYPE
+from local.cloudformation.stacks import Stacks
 from local.world import ACCOUNT, REGION, World
 
 # CloudWatch and SNS ---------------------------------------------------------------------------------------------------
 
 
 def _put_alarm(world: World, name: str, properties: Properties) -> Made:
-    numbers = {
-        key: kind(properties[key])
-        for key, kind in (
-            ("Threshold", float),
-            ("Period", int),
-            ("EvaluationPeriods", int),
-            ("DatapointsToAlarm", int),
-        )
-        if key in properties
-    }
-    switches = {key: _is_true(properties[key]) for key in ("ActionsEnabled",) if key in properties}
-    world.client("cloudwatch").put_metric_alarm(**{**properties, **numbers, **switches, "AlarmName": name})
+    world.client("cloudwatch").put_metric_alarm(**{**properties, "AlarmName": name})
     return Made(name, {"Arn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"})
 
 
@@ -106,12 +97,8 @@ def _drop_bucket_policy(world: World, physical_id: str, _: Properties) -> None:
 
 def _put_event_invoke_config(world: World, name: str, properties: Properties) -> Made:
     world.client("lambda").put_function_event_invoke_config(
-        **{
-            key: int(value) if key.startswith("Maximum") else value
-            for key, value in properties.items()
-            # The version that the configuration is for: the local Lambda runs the newest one only.
-            if key != "Qualifier"
-        }
+        # The version that the configuration is for: the local Lambda runs the newest one only.
+        **{key: value for key, value in properties.items() if key != "Qualifier"}
     )
     return Made(name)
 
@@ -144,50 +131,7 @@ def _drop_alias(world: World, _: str, properties: Properties) -> None:
         client.delete_alias(FunctionName=function, Name=properties["Name"])
 
 
-# Nested stacks --------------------------------------------------------------------------------------------------------
-
-
-def _put_nested_stack(world: World, name: str, properties: Properties) -> Made:
-    """moto deletes and creates a nested stack to update it, and hands none of its outputs to the parent."""
-    cloudformation = world.client("cloudformation")
-    request = {
-        "StackName": name,
-        "TemplateURL": properties["TemplateURL"],
-        "Parameters": [
-            {
-                "ParameterKey": key,
-                "ParameterValue": ",".join(map(str, value)) if isinstance(value, list) else str(value),
-            }
-            for key, value in properties.get("Parameters", {}).items()
-        ],
-    }
-    stacks = cloudformation.list_stacks()["StackSummaries"]
-    known = {stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"}
-    cloudformation.update_stack(**request) if name in known else cloudformation.create_stack(**request)
-    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    if "ROLLBACK" in stack["StackStatus"]:
-        reason = _failure(cloudformation, name)
-        if name not in known:
-            cloudformation.delete_stack(StackName=name)
-        raise ValidationError(message=f"nested stack {name} failed: {reason}")
-    outputs = {f"Outputs.{output['OutputKey']}": output["OutputValue"] for output in stack.get("Outputs", [])}
-    return Made(name, outputs)
-
-
-def _failure(cloudformation: Any, stack: str) -> str:
-    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
-    failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
-    return f"{failed[0]['LogicalResourceId']} ({failed[0]['ResourceType']}): {failed[0]['ResourceStatusReason']}"
-
-
-def _drop_nested_stack(world: World, physical_id: str, _: Properties) -> None:
-    world.client("cloudformation").delete_stack(StackName=physical_id)
-
-
 EMULATED: dict[str, ResourceType] = {
-    "AWS::CloudFormation::Stack": ResourceType(
-        _put_nested_stack, _drop_nested_stack, lambda name, _: name, attributes=r"Outputs\.\w+"
-    ),
     "AWS::CloudWatch::Alarm": ResourceType(_put_alarm, _drop_alarm, lambda name, _: name, "AlarmName"),
     "AWS::SNS::Subscription": ResourceType(
         _put_subscription,
@@ -214,6 +158,7 @@ EMULATED: dict[str, ResourceType] = {
     ),
     **containers.TYPES,
     **iam.TYPES,
+    **state_machines.TYPES,
 }
 
 # What a stack may hold although nothing here acts on it, each with what that means.
@@ -236,29 +181,37 @@ RECORDED: dict[str, str] = {
 REFUSED = ("AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Model")
 
 
-def _recorded(resource_type: str) -> ResourceType:
-    _, service, kind = resource_type.split("::")
-
-    def put(_: World, name: str, __: Properties) -> Made:
-        return Made(name, {"Arn": f"arn:aws:{service.lower()}:{REGION}:{ACCOUNT}:{kind.lower()}/{name}", "Id": name})
-
-    return ResourceType(put, lambda _, __, ___: None, lambda name, _: name, attributes="Arn|Id")
+# moto's own pattern for a type that is still to be written.
+_NO_TYPE = "AWS::SERVICE::RESOURCE"
 
 
-def install(patches: Patches, world: World) -> None:
-    """Teach moto's CloudFormation these types, and how stacks behave."""
-    stacks.install(patches)
-    ours = EMULATED | {name: _recorded(name) for name in RECORDED}
-    models = {name: kind for name, kind in parsing.get_model_map().items() if name not in REFUSED}
-    models |= {name: model(world, name, deeds) for name, deeds in ours.items()}
-    name_properties = {name: kind.cloudformation_name_type() for name, kind in models.items()}
-    patches.replace(parsing, "get_model_map", lambda: models)
-    patches.replace(parsing, "resource_name_property_from_type", name_properties.get)
+def made_by_moto() -> list[str]:
+    """The types that moto's own models make."""
+    ours = {STACK_TYPE, *EMULATED, *RECORDED, *REFUSED, _NO_TYPE}
+    return sorted(name for name in parsing.get_model_map() if name.startswith("AWS::") and name not in ours)
+
+
+class ResourceTypes:
+    """How each type's resources come and go."""
+
+    def __init__(self, world: World, stacks: Stacks) -> None:
+        models = parsing.get_model_map()
+        self._providers: dict[str, Provider] = {name: MotoType(world, name, models[name]) for name in made_by_moto()}
+        self._providers |= {name: ApiType(world, name, deeds) for name, deeds in EMULATED.items()}
+        self._providers |= {name: RecordedType(name) for name in RECORDED}
+        self._providers[STACK_TYPE] = NestedStackType(world, stacks)
+
+    def provider(self, resource_type: str) -> Provider:
+        return self._providers[resource_type]
+
+    def __contains__(self, resource_type: object) -> bool:
+        return resource_type in self._providers
+
+
+def stacks_of(world: World) -> Stacks:
+    """An account without stacks."""
+    return Stacks(world, lambda stacks: ResourceTypes(world, stacks))
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _is_true(value: Any) -> bool:
-    return str(value).lower() == "true"

@@ -9,7 +9,17 @@ of this: no other module changes moto, no patch lacks its docstring or its test.
 
 from local.event_delivery import EventDelivery
 from local.lambda_runtime import LambdaRuntime
-from local.moto_patches import ecr, eventbridge, lambda_functions, s3, s3_bodies, s3_objects, sns, step_functions
+from local.moto_patches import (
+    cloudformation,
+    ecr,
+    eventbridge,
+    lambda_functions,
+    s3,
+    s3_bodies,
+    s3_objects,
+    sns,
+    step_functions,
+)
 from local.moto_patches.patching import Patches
 from local.world import World
 
@@ -25,4 +35,5 @@ def install(world: World, delivery: EventDelivery, functions: LambdaRuntime) -> 
     s3_objects.install(patches)
     ecr.install(patches, delivery)
     sns.install(patches)
+    cloudformation.install(patches, world)
     return patches

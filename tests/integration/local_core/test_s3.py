@@ -14,6 +14,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.builders.stacks import settled
 from tests.integration.local_core.aws import Aws
 
 EVENTS = Path(__file__).parents[3] / "events" / "aws"
@@ -260,6 +261,7 @@ def test_a_templates_bucket_is_versioned_and_tells_eventbridge(aws: Aws) -> None
     }
     stacks, s3 = aws.client("cloudformation"), aws.client("s3")
     stacks.create_stack(StackName="bucket", TemplateBody=json.dumps({"Resources": {"Bucket": bucket}}))
+    settled(stacks, "bucket")
     name = stacks.describe_stack_resource(StackName="bucket", LogicalResourceId="Bucket")["StackResourceDetail"][
         "PhysicalResourceId"
     ]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.builders.stacks import settled
 from tests.integration.local_core.aws import Aws, unique
 from tests.integration.local_core.conftest import TIME_SCALE
 
@@ -301,7 +302,7 @@ def test_a_templates_machine_is_one_that_runs_with_its_substitutions(aws: Aws) -
     stacks = aws.client("cloudformation")
     stacks.create_stack(StackName=name, TemplateBody=json.dumps(template))
 
-    [stack] = stacks.describe_stacks(StackName=name)["Stacks"]
+    stack = settled(stacks, name)
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     assert outputs["Arn"] == outputs["Ref"]

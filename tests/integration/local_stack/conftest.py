@@ -10,7 +10,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from local.clock import Clock
-from local.cloudformation import types as resource_types
+from local.moto_patches import cloudformation
 from local.moto_patches.patching import Patches
 from local.world import World
 
@@ -57,6 +57,6 @@ def world(tmp_path: Path, patches: Patches, clock: SkippingClock, address: Addre
     # moto keeps its state in the process, whatever server serves it.
     moto_api_backend.reset()
     world = World(port=address.port, state_dir=tmp_path / "state", clock=clock, _clients=address.clients)
-    resource_types.install(patches, world)
+    cloudformation.install(patches, world)
     yield world
     world.processes.stop_all()

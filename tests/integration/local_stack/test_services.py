@@ -13,8 +13,10 @@ from local.deploy import deploy
 from local.ecs import EcsServices
 from local.gateway import bind
 from local.images import ImageStore
+from local.moto_patches import load_balancers
 from local.moto_patches.patching import Patches
 from local.world import World
+from tests.builders.stacks import deleted
 
 SERVER = """
 import http.server, json, os, pathlib, sys
@@ -77,8 +79,9 @@ def _free_port() -> int:
 
 @pytest.fixture
 def services(world: World, patches: Patches) -> Iterator[EcsServices]:
-    services = EcsServices(world, ImageStore(world), _free_port())
-    services.install(patches)
+    ui_port = _free_port()
+    services = EcsServices(world, ImageStore(world), ui_port)
+    load_balancers.install(patches, ui_port)
     services.start()
     yield services
     services.stop()
@@ -168,7 +171,7 @@ def test_an_update_replaces_the_process_and_a_deletion_ends_it(
 
     deploy(world, template, "page", {"Image": image, "Colour": "blue"})
     second = _eventually(lambda: (page := _page(outputs["Url"]))["env"]["COLOUR"] == "blue" and page)
-    world.client("cloudformation").delete_stack(StackName="page")
+    deleted(world.client("cloudformation"), "page")
 
     assert second["pid"] != first["pid"]
     _eventually(lambda: not Path(f"/proc/{second['pid']}").exists())

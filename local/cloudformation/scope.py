@@ -1,0 +1,85 @@
+"""What the names in a stack's template mean once its resources exist."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.cloudformation import intrinsics
+from local.cloudformation.definition import PSEUDO, Definition
+from local.cloudformation.errors import ValidationError
+from local.cloudformation.resource import Made
+from local.world import REGION, World
+
+
+class StackScope:
+    """Args:
+    made: the resource of a logical id; None if it does not exist.
+    exports: every export's value by its name.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        definition: Definition,
+        made: Callable[[str], Made | None],
+        exports: Mapping[str, str],
+    ) -> None:
+        self._world, self._definition, self._made, self._exports = world, definition, made, exports
+        self._known: dict[str, Any] = {**PSEUDO, **definition.stack, **definition.parameters.values}
+        self.imports: set[str] = set()
+        """Names of the exports that were asked for."""
+
+    def properties(self, logical_id: str) -> dict[str, Any]:
+        """A resource's properties as they are to be."""
+        declared = self._definition.resources[logical_id].get("Properties", {})
+        resolved: dict[str, Any] = self.value(declared)
+        return resolved
+
+    def value(self, expression: Any) -> Any:
+        return intrinsics.with_stored_values(intrinsics.resolve(expression, self), self)
+
+    def ref(self, name: str) -> Any:
+        return self._known[name] if name in self._known else self._existing(name).physical_id
+
+    def attribute(self, logical_id: str, attribute: str) -> Any:
+        try:
+            return self._existing(logical_id).attributes[attribute]
+        except KeyError as error:
+            raise ValidationError(
+                f"Template error: resource {logical_id} does not support attribute type {attribute} in Fn::GetAtt"
+            ) from error
+
+    def _existing(self, logical_id: str) -> Made:
+        made = self._made(logical_id)
+        if made is None:
+            raise ValidationError(f"Unresolved resource dependencies [{logical_id}]: its condition does not hold")
+        return made
+
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        mapping: Mapping[str, Any] = self._definition.template.section("Mappings")[name]
+        return mapping
+
+    def condition(self, name: str) -> bool:
+        return self._definition.conditions[name]
+
+    def imported(self, export: str) -> str:
+        if export not in self._exports:
+            raise ValidationError(f"No export named {export} found.")
+        self.imports.add(export)
+        return self._exports[export]
+
+    def zones(self) -> list[str]:
+        return [f"{REGION}{letter}" for letter in "abcdef"]
+
+    def stored(self, path: str) -> str:
+        try:
+            parameter = self._world.client("ssm").get_parameter(Name=path)["Parameter"]
+        except ClientError as error:
+            raise ValidationError(
+                f"Parameters: [ssm:{path}] cannot be found; create it, or correct the dynamic reference"
+            ) from error
+        if parameter["Type"] == "SecureString":
+            raise ValidationError(f"SSM Secure reference is not supported for ssm:{path}; it is a SecureString")
+        value: str = parameter["Value"]
+        return value
