@@ -98,17 +98,26 @@ class Endpoint:
 
         Where that fleet has none ready, any other that serves the variant gives one; None where none does.
         """
-        ways = [(share, name, weight) for share in self.traffic for name, weight in _ways(share, variant)]
-        while ways:
-            weights = [weight for *_, weight in ways]
-            chosen = random.choices(ways, weights if sum(weights) else None)[0]  # noqa: S311 - spreads load
-            if instance := chosen[0].fleet.reserve(chosen[1]):
-                return chosen[0].fleet, instance
-            ways.remove(chosen)
-        return None
+        while True:
+            traffic = self.traffic
+            found = _reserve(traffic, variant)
+            # A fleet may lose its traffic and end between the look and the reservation.
+            if found or traffic is self.traffic:
+                return found
 
     def has_variant(self, name: str) -> bool:
         return any(name in share.fleet.variants for share in self.traffic)
+
+
+def _reserve(traffic: Sequence[TrafficShare], variant: str | None) -> tuple[Fleet, Instance] | None:
+    ways = [(share, name, weight) for share in traffic for name, weight in _ways(share, variant)]
+    while ways:
+        weights = [weight for *_, weight in ways]
+        chosen = random.choices(ways, weights if sum(weights) else None)[0]  # noqa: S311 - spreads load
+        if instance := chosen[0].fleet.reserve(chosen[1]):
+            return chosen[0].fleet, instance
+        ways.remove(chosen)
+    return None
 
 
 def _joined(variant: Variant, rest: Sequence[Fleet]) -> Variant:
