@@ -7,9 +7,10 @@ import sys
 import threading
 from pathlib import Path
 
+from local.sagemaker.control.quotas import UnknownQuotaError
 from local.supervisor import Settings, Supervisor
 
-_PORT_TAKEN = 2
+_PORT_TAKEN = _WRONG_SETTING = 2
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,6 +25,9 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         supervisor = Supervisor(settings)
+    except UnknownQuotaError as error:
+        sys.stderr.write(f"--quota: {error}\n")
+        return _WRONG_SETTING
     except OSError as error:
         sys.stderr.write(
             f"cannot listen on 127.0.0.1:{settings.port} ({error.strerror}); stop its user or choose another --port\n"
@@ -57,8 +61,23 @@ def _parse(argv: list[str] | None) -> Settings:
         default=Settings.ui_port,
         help="port of the template's load balancer (default %(default)s)",
     )
+    for option, what in {
+        "--quota": "a quota of SageMaker, 'ml.g5.4xlarge for endpoint usage=2'",
+        "--capacity": "how many instances of a type there are at all, ml.g5.4xlarge=1",
+    }.items():
+        parser.add_argument(
+            option, type=_setting, action="append", default=[], metavar="NAME=NUMBER", help=f"{what}; may be repeated"
+        )
     given = parser.parse_args(argv)
-    return Settings(given.port, given.time_scale, given.state_dir, given.ui_port)
+    quotas, capacity = dict(given.quota), dict(given.capacity)
+    return Settings(given.port, given.time_scale, given.state_dir, given.ui_port, quotas, capacity)
+
+
+def _setting(text: str) -> tuple[str, int]:
+    name, equals, number = text.rpartition("=")
+    if not equals or not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER")
+    return name, int(number)
 
 
 if __name__ == "__main__":

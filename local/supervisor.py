@@ -3,7 +3,8 @@
 import shutil
 import tempfile
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from moto.moto_api._internal.models import moto_api_backend
@@ -24,6 +25,8 @@ from local.moto_patches.eventbridge import rules_of
 from local.moto_patches.lambda_functions import CloudWatchLogs
 from local.moto_patches.step_functions import stop_executions
 from local.sagemaker import SageMakerTwin
+from local.sagemaker.control.quotas import Quotas
+from local.service_quotas import ServiceQuotas
 from local.world import World
 
 
@@ -37,6 +40,10 @@ class Settings:
     """Kept after the end if given; a temporary folder is removed."""
     ui_port: int = 7860
     """Where the template's one load balancer answers."""
+    quotas: Mapping[str, float] = field(default_factory=dict)
+    """Quotas of SageMaker other than the defaults, by the names of `local.sagemaker.control.quotas`."""
+    capacity: Mapping[str, int] = field(default_factory=dict)
+    """How many instances of a type there are at all; a type that is not named has no end."""
 
 
 class Supervisor:
@@ -44,6 +51,7 @@ class Supervisor:
 
     Raises:
         OSError: the port is taken.
+        UnknownQuotaError: the settings name a quota that SageMaker does not have.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -54,6 +62,7 @@ class Supervisor:
         self.world = World(
             port=self._listener.getsockname()[1], state_dir=state_dir.resolve(), clock=Clock(settings.time_scale)
         )
+        quotas = Quotas(self.world.clock.time, settings.quotas)
         self._delivery = EventDelivery(self.world, rules_of)
         self._functions = LambdaRuntime(self.world, CloudWatchLogs(), self._delivery.send)
         self._patches = moto_patches.install(self.world, self._delivery, self._functions)
@@ -65,11 +74,16 @@ class Supervisor:
         self._alarms.install(self._patches)
         iam = Iam(self.world)
         iam_patches.install(self._patches, iam)
-        self._sagemaker = SageMakerTwin(self.world, images, self._delivery.emit, iam.authorize)
-        services = FaultyCalls(
-            self.world, gateway.Gateway(self._sagemaker.wsgi), lambda access_key: iam.caller(access_key).arn
-        )
-        self._server = gateway.server_on(self._listener, FaultAdmin(self.world.faults, services))
+        self._sagemaker = SageMakerTwin(self.world, images, self._delivery.emit, iam.authorize, quotas=quotas)
+        for instance_type, count in settings.capacity.items():
+            self._sagemaker.capacity.limit(instance_type, count)
+
+        def caller(access_key: str) -> str:
+            return iam.caller(access_key).arn
+
+        services = ServiceQuotas(quotas, self.world.clock, iam.authorize, caller, gateway.Gateway(self._sagemaker.wsgi))
+        faulty = FaultyCalls(self.world, services, caller)
+        self._server = gateway.server_on(self._listener, FaultAdmin(self.world.faults, faulty))
 
     def start(self) -> None:
         """Serve from now on, in threads of this process."""
