@@ -54,7 +54,8 @@ class Api:
         behaviour: Behaviour | None = None,
         quotas: Quotas | None = None,
     ) -> None:
-        plane = Plane(world, registry, behaviour or Behaviour(), quotas or Quotas(world.clock.time))
+        self.quotas = quotas or Quotas(world.clock.time)
+        plane = Plane(world, registry, behaviour or Behaviour(), self.quotas)
         parts = (Models(plane), EndpointConfigs(plane), Endpoints(plane, deployer), Tags(plane))
         self._deeds: dict[str, Deed] = {name: deed for part in parts for name, deed in part.deeds().items()}
         self._authorize = authorize
