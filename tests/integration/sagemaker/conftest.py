@@ -169,8 +169,8 @@ class Aws:
         with self.open_stream(body) as events:
             return [event["PayloadPart"]["Bytes"] for event in events]
 
-    def open_stream(self, body: str) -> closing[Any]:
-        answer = self.runtime.invoke_endpoint_with_response_stream(EndpointName="chat", Body=body.encode())
+    def open_stream(self, body: str, **headers: str) -> closing[Any]:
+        answer = self.runtime.invoke_endpoint_with_response_stream(EndpointName="chat", Body=body.encode(), **headers)
         return closing(answer["Body"])
 
     def invoke(self, body: str = "echo", name: str = "chat", **headers: str) -> Any:
