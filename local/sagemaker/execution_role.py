@@ -5,12 +5,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.sagemaker.errors import validation
-from local.world import REGION, World
+from local.sagemaker.errors import not_emulated, validation
+from local.world import ACCOUNT, REGION, World
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _ECR_IMAGE = re.compile(
-    r"(?P<registry>\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/(?P<repository>[^:@]+)"
+    r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<repository>[^:@]+)"
     r"(?:@(?P<digest>sha256:[0-9a-f]{64})|:(?P<tag>[\w.-]+))?"
 )
 
@@ -32,19 +32,21 @@ class ExecutionRole:
         Raises:
             AwsError: ValidationException, the role cannot be assumed.
         """
+        return self._world.client(service, self.assume())
+
+    def assume(self) -> dict[str, str]:
+        """Credentials with the role's rights.
+
+        Raises:
+            AwsError: ValidationException, the role cannot be assumed.
+        """
         try:
-            answer = self._world.client("sts").assume_role(
-                RoleArn=self.arn,
-                RoleSessionName="SageMaker",
-                # Says who assumes the role, so that its trust policy is held against SageMaker.
-                SourceIdentity="sagemaker.amazonaws.com",
-            )
+            return self._world.role_credentials(self.arn, "SageMaker", "sagemaker.amazonaws.com")
         except ClientError as error:
             raise validation(
                 f"Could not assume role {self.arn}. Please ensure that the role exists and allows principal "
                 f"'sagemaker.amazonaws.com' to assume the role. ({error.response['Error']['Message']})"
             ) from error
-        return self._world.client(service, answer["Credentials"])
 
     def resolve_image(self, image: str) -> str:
         """The image by digest, as DeployedImages.ResolvedImage gives it.
@@ -56,6 +58,10 @@ class ExecutionRole:
         parts = _ECR_IMAGE.fullmatch(image)
         if parts is None:
             raise validation(f"Using non-ECR image {image!r} without Vpc repository access mode is not supported.")
+        if (parts["registry"], parts["region"]) != (ACCOUNT, REGION):
+            raise not_emulated(
+                f"images of other accounts and regions; {image} is not in {ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+            )
         wanted = {"imageDigest": parts["digest"]} if parts["digest"] else {"imageTag": parts["tag"] or "latest"}
         try:
             found = self.client("ecr").batch_get_image(repositoryName=parts["repository"], imageIds=[wanted])

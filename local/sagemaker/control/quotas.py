@@ -19,12 +19,15 @@ from local.sagemaker.errors import AwsError
 from local.sagemaker.fleets.fleet import Fleet
 from local.sagemaker.fleets.instance import VariantSpec
 from local.sagemaker.service_model import service_model
+from local.sagemaker.statuses import EndpointStatus
 
 ACTIVE_INSTANCES = "Number of instances across active endpoints"
 INSTANCES_OF_AN_ENDPOINT = "Instances of one endpoint"
 ENDPOINTS = "Endpoints"
 ENDPOINT_CONFIGS = "Endpoint configs"
 
+_ENDED = frozenset({EndpointStatus.FAILED, EndpointStatus.DELETING})
+"""Statuses in which nothing more comes up."""
 DEFAULT_OF_A_TYPE = 20
 DEFAULT_ACTIVE_INSTANCES = 40
 
@@ -197,6 +200,8 @@ class Usage:
 
     def _of_one(self, endpoint: Endpoint) -> Counter[str]:
         with endpoint.lock:
+            if endpoint.status in _ENDED:
+                return _running(endpoint.fleets())
             used = _settled(endpoint.fleets())
             operation = self._operations.get(endpoint.name)
             if operation is None:

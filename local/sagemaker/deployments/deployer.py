@@ -186,6 +186,9 @@ class Deployer:
         journal.stage_live(VariantStage.DELETING, going)
         for fleet in endpoint.fleets():
             fleet.end()
+        if self._behaviour.deletion_needs_role:
+            for variant in endpoint.variants().values():
+                variant.spec.role.assume()
         self._registry.endpoints.remove(endpoint.name)
         self._registry.forget_tags(endpoint.arn)
 
