@@ -55,7 +55,7 @@ class Aws:
     world: World
     twin: SageMakerTwin
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    asked: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
+    asked: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
     """Actions that nobody may do."""
 
@@ -257,7 +257,7 @@ def limits() -> Limits:
 def aws(account: Account, tmp_path: Path, time_scale: float, behaviour: Behaviour, limits: Limits) -> Iterator[Aws]:
     world = World(account.port, tmp_path, Clock(time_scale))
     events: list[tuple[str, dict[str, Any]]] = []
-    asked: list[tuple[str, str, Mapping[str, str]]] = []
+    asked: list[tuple[str, str, Mapping[str, Any]]] = []
     denied: set[str] = set()
 
     def emit(source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str]) -> None:
@@ -265,7 +265,7 @@ def aws(account: Account, tmp_path: Path, time_scale: float, behaviour: Behaviou
         assert list(resources) == [detail["EndpointArn"]]
         events.append((detail_type, dict(detail)))
 
-    def authorize(access_key: str, action: str, resource: str, context: Mapping[str, str]) -> None:
+    def authorize(access_key: str, action: str, resource: str, context: Mapping[str, Any]) -> None:
         asked.append((action, resource, context))
         if action in denied:
             raise DeniedError(f"{access_key} may not {action}")

@@ -7,7 +7,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.sagemaker.data_plane.event_stream import model_stream_error, payload_part
+from local.sagemaker.data_plane.event_stream import internal_stream_failure, model_stream_error, payload_part
 
 
 @given(st.lists(st.binary(max_size=300), max_size=5), st.integers(1, 64))
@@ -33,3 +33,14 @@ def test_an_error_is_an_exception_message_with_its_code() -> None:
     assert headers[":message-type"] == "exception"
     assert headers[":exception-type"] == "ModelStreamError"
     assert json.loads(message.payload) == {"Message": "it broke", "ErrorCode": "StreamBroken"}
+
+
+def test_the_services_own_failure_ends_a_stream_by_its_own_name() -> None:
+    buffer = EventStreamBuffer()
+    buffer.add_data(internal_stream_failure("our fault"))
+
+    (message,) = list(buffer)
+
+    headers: Any = message.headers
+    assert headers[":exception-type"] == "InternalStreamFailure"
+    assert json.loads(message.payload) == {"Message": "our fault"}

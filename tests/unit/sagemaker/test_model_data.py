@@ -1,12 +1,25 @@
 """Which objects become which files, and which containers' data are no data."""
 
-from pathlib import PurePosixPath
+import io
+import itertools
+import os
+import tarfile
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from botocore.response import StreamingBody
 
 from local.sagemaker.errors import AwsError
-from local.sagemaker.fleets.model_data import Layout, ModelDataError, model_data_of, relative_paths
+from local.sagemaker.fleets.model_data import (
+    CHUNK_BYTES,
+    Layout,
+    ModelData,
+    ModelDataError,
+    fetch,
+    model_data_of,
+    relative_paths,
+)
 
 
 def s3(uri: str, kind: str, compression: str, **more: str) -> dict[str, Any]:
@@ -73,3 +86,36 @@ def test_a_source_that_cannot_be_meant_is_refused(container: dict[str, Any], mes
 
 def test_a_model_may_have_no_data() -> None:
     assert model_data_of({"Image": "x"}) is None
+
+
+class Bucket:
+    """One object of S3, in one piece."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def get_object(self, **_: str) -> dict[str, StreamingBody]:
+        return {"Body": StreamingBody(io.BytesIO(self._content), len(self._content))}
+
+
+class OutOfTimeError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("layout", [Layout.OBJECT, Layout.ARCHIVE])
+def test_a_transfer_that_is_given_up_ends_in_the_middle(layout: Layout, tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("big")
+        member.size = 4 * CHUNK_BYTES
+        archive.addfile(member, io.BytesIO(os.urandom(member.size)))
+    asked = itertools.count(1)
+
+    def check() -> None:
+        if next(asked) == 3:
+            raise OutOfTimeError
+
+    with pytest.raises(OutOfTimeError):
+        fetch(Bucket(packed.getvalue()), ModelData("s3://b/big", layout), tmp_path / "model", check)
+
+    assert next(asked) == 4, "nothing was read after the check had said no"
