@@ -73,7 +73,11 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "CRC32, SHA1 and SHA256 are computed; CRC32C and CRC64NVME of a single put are believed and kept.",
     ),
     "SageMaker": (
-        "Blue/green shifts run; rolling updates, shadow variants and inference components are refused.",
+        "Blue/green and rolling updates run; shadow variants and inference components are refused.",
+        "What AWS does not document is a switch of `local/sagemaker/behaviour.py`, with both answers tested.",
+        "A fleet's part of the traffic is spread over all its instances, a canary's too.",
+        "SystemUpdating, OutOfService and an update that ends as Failed come by faults alone.",
+        "In UpdateRollbackFailed the variants' counts are those of both configs together, under the old one's name.",
         "An instance that leaves may finish its requests for 60 real seconds, which AWS does not promise.",
         "Then come SIGTERM and, 30 real seconds later, SIGKILL, as on AWS.",
         "Instance types are names: every instance is a process on this machine.",
