@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -11,6 +12,7 @@ import requests
 from botocore.exceptions import ClientError, EventStreamError
 
 from local.sagemaker.behaviour import Behaviour
+from local.sagemaker.data_plane import runtime
 from tests.integration.sagemaker.conftest import Aws
 
 
@@ -160,31 +162,84 @@ def test_an_unsigned_request_is_refused(live: Aws) -> None:
     assert (answer.status_code, answer.json()["__type"]) == (403, "MissingAuthenticationTokenException")
 
 
+def test_the_service_breaking_in_mid_stream_ends_it_by_its_own_name(live: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "payload_part", None)
+
+    with live.open_stream("stream") as stream, pytest.raises(EventStreamError, match="InternalStreamFailure"):
+        list(stream)
+
+
+def test_no_healthy_instance_is_service_unavailable(live: Aws) -> None:
+    (share,) = live.twin._registry.endpoints.get("chat").traffic
+    share.fleet.variants["AllTraffic"].instances[0].port = 9  # nobody listens on the discard port
+
+    with pytest.raises(ClientError, match="no healthy instance") as caught:
+        live.invoke()
+
+    assert caught.value.response["Error"]["Code"] == "ServiceUnavailable"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+
+
+# What requests leave in CloudWatch. The account is shared by all tests, so each has an endpoint config of its own.
+
+
 def test_invocations_errors_and_latency_are_measured_for_the_variant_of_its_config(aws: Aws) -> None:
-    aws.endpoint(aws.config("measured"))
+    aws.endpoint(aws.config("measured", instances=2))
     aws.invoke()
     with pytest.raises(ClientError):
         aws.invoke("fail")
 
-    aws.until(lambda: total(aws, "Invocations") == 2)
-    assert total(aws, "Invocation5XXErrors") == 1
-    assert total(aws, "Invocation4XXErrors") == 0
-    assert total(aws, "ModelLatency") > 0
+    aws.until(lambda: of_config(aws, "measured", "Invocations") == 2)
+    assert of_config(aws, "measured", "InvocationsPerInstance") == 1
+    assert of_config(aws, "measured", "Invocation5XXErrors") == 1
+    assert of_config(aws, "measured", "Invocation4XXErrors") == 0
+    assert of_config(aws, "measured", "ModelLatency") > 0
 
 
-def total(aws: Aws, metric: str) -> float:
+def test_the_most_requests_at_once_are_measured_and_silence_is_not(aws: Aws) -> None:
+    aws.endpoint(aws.config("busy"), "busy")
+    aws.endpoint(aws.config("idle"), "idle")
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: aws.invoke("slow", "busy"), range(3)))
+
+    aws.until(lambda: of_variant(aws, "busy", "ConcurrentRequestsPerModel", "Maximum"))
+
+    assert of_variant(aws, "busy", "ConcurrentRequestsPerModel", "Maximum") == 3
+    published = aws.cloudwatch.list_metrics(Dimensions=[{"Name": "EndpointName", "Value": "idle"}])["Metrics"]
+    assert {metric["Namespace"] for metric in published} <= {"/aws/sagemaker/Endpoints"}
+
+
+def test_instances_are_measured_without_any_request(aws: Aws) -> None:
+    aws.endpoint(aws.config("still"), "still")
+    namespace = "/aws/sagemaker/Endpoints"
+
+    aws.until(lambda: of_variant(aws, "still", "CPUUtilization", "SampleCount", namespace))
+
+    for metric in ("CPUUtilization", "MemoryUtilization", "DiskUtilization"):
+        assert 0 <= of_variant(aws, "still", metric, "Maximum", namespace) <= 100 * (os.cpu_count() or 1)
+    assert of_variant(aws, "still", "MemoryUtilization", "Minimum", namespace) > 0
+
+
+def of_config(aws: Aws, config: str, metric: str) -> float:
+    dimensions = {"EndpointName": "chat", "VariantName": "AllTraffic", "EndpointConfigName": config}
+    return measured(aws, "AWS/SageMaker", metric, dimensions, "Sum")
+
+
+def of_variant(aws: Aws, endpoint: str, metric: str, statistic: str, namespace: str = "AWS/SageMaker") -> float:
+    dimensions = {"EndpointName": endpoint, "VariantName": "AllTraffic"}
+    return measured(aws, namespace, metric, dimensions, statistic)
+
+
+def measured(aws: Aws, namespace: str, metric: str, dimensions: dict[str, str], statistic: str) -> float:
+    """The statistic of everything that was ever published; 0 without any."""
     now = aws.world.clock.time()
     answer = aws.cloudwatch.get_metric_statistics(
-        Namespace="AWS/SageMaker",
+        Namespace=namespace,
         MetricName=metric,
-        Dimensions=[
-            {"Name": "EndpointName", "Value": "chat"},
-            {"Name": "VariantName", "Value": "AllTraffic"},
-            {"Name": "EndpointConfigName", "Value": "measured"},
-        ],
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
         StartTime=now - 3600,
         EndTime=now + 60,
         Period=86400,
-        Statistics=["Sum"],
+        Statistics=[statistic],
     )
-    return float(sum(point["Sum"] for point in answer["Datapoints"]))
+    return float(sum(point[statistic] for point in answer["Datapoints"]))
