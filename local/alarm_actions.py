@@ -5,7 +5,7 @@ Source: "Alarm actions" and "Invoke a Lambda function from an alarm" in the Clou
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local import alarm_words
 from local.alarm_rules import State
 from local.alarm_words import AlarmState
-from local.world import ACCOUNT, World
+from local.iam import AccessDeniedError
+from local.world import World
 
 logger = logging.getLogger(__name__)
 
 SCALING_PREFIX = "arn:aws:autoscaling:"
+_SNS_PRINCIPAL = "cloudwatch.amazonaws.com"
 _LAMBDA_PRINCIPAL = "lambda.alarms.cloudwatch.amazonaws.com"
 
 
@@ -34,6 +36,8 @@ class ScalingTrigger:
 
 
 Scale = Callable[[ScalingTrigger], None]
+# Service, action, resource and condition keys.
+Authorize = Callable[[str, str, str, Mapping[str, str]], None]
 
 
 class ActionFailedError(Exception):
@@ -42,12 +46,14 @@ class ActionFailedError(Exception):
 
 class AlarmActions:
     """Args:
-    scale: triggers a policy of Application Auto Scaling; None where that is not emulated.
+    scale: triggers a policy of Application Auto Scaling; None where there is none.
+    authorize: raises AccessDeniedError unless the resource's own policy lets the service do it; by default all may.
     """
 
-    def __init__(self, world: World, scale: Scale | None = None) -> None:
+    def __init__(self, world: World, scale: Scale | None = None, authorize: Authorize | None = None) -> None:
         self._world = world
         self._scale = scale
+        self._authorize: Authorize = authorize or (lambda *_: None)
 
     @staticmethod
     def wanted(alarm: Any) -> list[str]:
@@ -69,23 +75,17 @@ class AlarmActions:
         """
         try:
             if arn.startswith("arn:aws:sns:"):
+                self._authorize(_SNS_PRINCIPAL, "sns:Publish", arn, _on_behalf_of(alarm))
                 subject, message = alarm_words.notification(alarm, before)
                 self._world.client("sns").publish(TopicArn=arn, Subject=subject[:100], Message=message)
             elif arn.startswith("arn:aws:lambda:"):
-                self._invoke(arn, alarm, before)
+                self._authorize(_LAMBDA_PRINCIPAL, "lambda:InvokeFunction", arn, _on_behalf_of(alarm))
+                payload = alarm_words.invocation(alarm, before)
+                self._world.client("lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
             else:
                 self._trigger(arn, alarm)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, AccessDeniedError) as error:
             raise ActionFailedError(str(error)) from error
-
-    def _invoke(self, arn: str, alarm: Any, before: AlarmState) -> None:
-        functions = self._world.client("lambda")
-        if not _permits(functions, arn, alarm.alarm_arn):
-            raise ActionFailedError(
-                f"CloudWatch Alarms is not authorized to perform: lambda:InvokeFunction on the resource {arn} because "
-                f"no resource-based policy allows {_LAMBDA_PRINCIPAL} the lambda:InvokeFunction action"
-            )
-        functions.invoke(FunctionName=arn, InvocationType="Event", Payload=alarm_words.invocation(alarm, before))
 
     def _trigger(self, arn: str, alarm: Any) -> None:
         if self._scale is None:
@@ -94,24 +94,5 @@ class AlarmActions:
         self._scale(ScalingTrigger(arn, alarm.name, points[-1], float(alarm.threshold)))
 
 
-def _permits(functions: Any, function_arn: str, alarm_arn: str) -> bool:
-    """Whether the function's own policy lets alarms, or this alarm alone, invoke it."""
-    try:
-        policy = json.loads(functions.get_policy(FunctionName=function_arn)["Policy"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
-            return False
-        raise
-    return any(_is_for(statement, alarm_arn) for statement in policy["Statement"])
-
-
-def _is_for(statement: dict[str, Any], alarm_arn: str) -> bool:
-    """AddPermission writes one principal, one action and at most these conditions."""
-    conditions = {key.lower(): value for keys in statement.get("Condition", {}).values() for key, value in keys.items()}
-    return (
-        statement["Effect"] == "Allow"
-        and statement.get("Principal", {}).get("Service") == _LAMBDA_PRINCIPAL
-        and statement["Action"] in {"lambda:InvokeFunction", "lambda:*", "*"}
-        and conditions.get("aws:sourcearn", alarm_arn) == alarm_arn
-        and conditions.get("aws:sourceaccount", ACCOUNT) == ACCOUNT
-    )
+def _on_behalf_of(alarm: Any) -> dict[str, str]:
+    return {"aws:SourceArn": str(alarm.alarm_arn)}

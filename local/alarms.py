@@ -14,7 +14,7 @@ from typing import Any
 from moto.cloudwatch import models
 
 from local import alarm_words, composite_rules
-from local.alarm_actions import SCALING_PREFIX, ActionFailedError, AlarmActions, Scale
+from local.alarm_actions import SCALING_PREFIX, ActionFailedError, AlarmActions, Authorize, Scale
 from local.alarm_rules import EXTRA_PERIODS, State, evaluate, is_low_sample
 from local.alarm_settings import Watch, watch_of
 from local.alarm_words import AlarmState
@@ -42,12 +42,15 @@ class AlarmEvaluator:
     Args:
         emit: sends an event: source, detail type, detail, resources.
         scale: triggers a policy of Application Auto Scaling.
+        authorize: judges what an alarm does to a topic or a function by the policy of that topic or function.
     """
 
-    def __init__(self, world: World, emit: Emit, scale: Scale | None = None) -> None:
+    def __init__(
+        self, world: World, emit: Emit, scale: Scale | None = None, authorize: Authorize | None = None
+    ) -> None:
         self._world = world
         self._emit = emit
-        self._actions = AlarmActions(world, scale)
+        self._actions = AlarmActions(world, scale, authorize)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alarms", daemon=True)
         self._looking = threading.Lock()

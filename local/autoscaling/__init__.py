@@ -1,0 +1,1 @@
+"""Application Auto Scaling: scalable targets, policies and schedules, recorded and acted on."""
