@@ -60,7 +60,11 @@ class Endpoints:
         return {"EndpointArn": arn}
 
     def _describe(self, rights: Rights, request: Json) -> Json:
-        return describe(looked_up(self._shelf, rights, "DescribeEndpoint", request["EndpointName"]))
+        endpoint = looked_up(self._shelf, rights, "DescribeEndpoint", request["EndpointName"])
+        # What only the config knows is lost with it: "you may lose visibility", says DeleteEndpointConfig's reference.
+        config = self._plane.registry.configs.find(endpoint.config_name)
+        metrics = config.request.get("MetricsConfig") if config else None
+        return describe(endpoint) | ({"MetricsConfig": metrics} if metrics else {})
 
     def _list(self, rights: Rights, request: Json) -> Json:
         rights.need("ListEndpoints")
