@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from local.event_targets import Sender, SendError
 from local.lambda_worker import Answer, Function, Worker
 from local.world import REGION, World
 
@@ -26,7 +27,7 @@ _THROTTLED_DELAY_S = 1.0
 _IDLE_WORKERS_PER_FUNCTION = 4
 
 
-Send = Callable[[str, str, dict[str, str]], None]
+Send = Callable[[str, str, Sender, dict[str, str]], None]
 
 
 class Logs(Protocol):
@@ -141,11 +142,18 @@ class LambdaRuntime:
     def _settle(self, function: Function, payload: bytes, answer: Answer, policy: AsyncPolicy, attempts: int) -> None:
         destination = policy.on_failure_arn if answer.failed else policy.on_success_arn
         if destination:
-            self._send(destination, json.dumps(destination_record(function, payload, answer, attempts)), {})
+            self._bring(function, destination, json.dumps(destination_record(function, payload, answer, attempts)), {})
         if answer.failed and policy.dead_letter_arn:
             error = json.loads(answer.payload).get("errorMessage", "")
             attributes = {"ErrorCode": "200", "ErrorMessage": error[:1024], "RequestID": str(uuid.uuid4())}
-            self._send(policy.dead_letter_arn, payload.decode(), attributes)
+            self._bring(function, policy.dead_letter_arn, payload.decode(), attributes)
+
+    def _bring(self, function: Function, arn: str, body: str, attributes: dict[str, str]) -> None:
+        """As the function's own role, which must be allowed to send there."""
+        try:
+            self._send(arn, body, Sender("lambda.amazonaws.com", function.arn, function.role_arn), attributes)
+        except SendError as error:
+            logger.error("%s did not take an event of %s (%s): %s", arn, function.name, error.code, error)  # noqa: TRY400
 
     def stop(self) -> None:
         """End every worker; what waits for its next attempt is given up."""

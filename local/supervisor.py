@@ -26,6 +26,7 @@ from local.moto_patches.lambda_functions import CloudWatchLogs
 from local.moto_patches.step_functions import stop_executions
 from local.sagemaker import SageMakerTwin
 from local.sagemaker.control.quotas import Quotas
+from local.schedules import Schedules
 from local.service_quotas import ServiceQuotas
 from local.world import World
 
@@ -63,16 +64,17 @@ class Supervisor:
             port=self._listener.getsockname()[1], state_dir=state_dir.resolve(), clock=Clock(settings.time_scale)
         )
         quotas = Quotas(self.world.clock.time, settings.quotas)
-        self._delivery = EventDelivery(self.world, rules_of)
-        self._functions = LambdaRuntime(self.world, CloudWatchLogs(), self._delivery.send)
-        self._patches = moto_patches.install(self.world, self._delivery, self._functions)
+        iam = Iam(self.world)
+        self._delivery = EventDelivery(self.world, rules_of, iam.authorize_service)
+        self._schedules = Schedules(self.world, self._delivery, rules_of)
+        self._functions = LambdaRuntime(self.world, CloudWatchLogs(), self._delivery.targets.send)
+        self._patches = moto_patches.install(self.world, self._delivery, self._functions, self._schedules.begin)
         self._patches.set_environment("MOTO_PORT", str(self.world.port))  # moto's own calls to itself
         images = ImageStore(self.world)
         self._services = EcsServices(self.world, images, settings.ui_port)
         load_balancers.install(self._patches, settings.ui_port)
         self._alarms = AlarmEvaluator(self.world, self._delivery.emit)
         self._alarms.install(self._patches)
-        iam = Iam(self.world)
         iam_patches.install(self._patches, iam)
         self._sagemaker = SageMakerTwin(self.world, images, self._delivery.emit, iam.authorize, quotas=quotas)
         for instance_type, count in settings.capacity.items():
@@ -88,11 +90,13 @@ class Supervisor:
     def start(self) -> None:
         """Serve from now on, in threads of this process."""
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name="gateway", daemon=True).start()
+        self._schedules.start()
         self._services.start()
         self._alarms.start()
 
     def stop(self) -> None:
         """End every child process, stop serving, forget all state and remove the scratch folder."""
+        self._schedules.stop()
         self._delivery.stop()
         stop_executions()
         self._alarms.stop()

@@ -7,6 +7,8 @@ that it turns red when a later moto needs the patch no longer. `tests/contract/h
 of this: no other module changes moto, no patch lacks its docstring or its test.
 """
 
+from collections.abc import Callable
+
 from local.event_delivery import EventDelivery
 from local.lambda_runtime import LambdaRuntime
 from local.moto_patches import (
@@ -24,11 +26,17 @@ from local.moto_patches.patching import Patches
 from local.world import World
 
 
-def install(world: World, delivery: EventDelivery, functions: LambdaRuntime) -> Patches:
-    """Patch moto for this process; `undo()` of what is returned gives the bare moto back."""
+def install(
+    world: World, delivery: EventDelivery, functions: LambdaRuntime, on_schedule: Callable[[str], None]
+) -> Patches:
+    """Patch moto for this process; `undo()` of what is returned gives the bare moto back.
+
+    Args:
+        on_schedule: told the ARN of a rule of EventBridge that was put or enabled.
+    """
     patches = Patches()
     step_functions.install(patches, world)
-    eventbridge.install(patches, delivery)
+    eventbridge.install(patches, delivery, on_schedule)
     lambda_functions.install(patches, functions)
     s3.install(patches, delivery)
     s3_bodies.install(patches, world.state_dir)

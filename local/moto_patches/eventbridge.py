@@ -1,20 +1,30 @@
-"""EventBridge: moto matches events, our delivery brings them to targets."""
+"""EventBridge: moto matches events, our delivery brings them to targets and our schedules fire."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from moto.events import models
 from moto.events.exceptions import ValidationException
+from moto.scheduler.exceptions import ValidationException as SchedulerValidationException
+from moto.scheduler.models import EventBridgeSchedulerBackend
 
-from local.event_delivery import Event, EventDelivery, event_time
+from local.event_delivery import EventDelivery, event_time
+from local.event_input import PREDEFINED, Event, unknown_variables
 from local.moto_patches.patching import Patches
+from local.schedule_expressions import ScheduleError, parse
 from local.world import ACCOUNT, REGION
 
 
-def install(patches: Patches, delivery: EventDelivery) -> None:
+def install(patches: Patches, delivery: EventDelivery, on_schedule: Callable[[str], None]) -> None:
+    """Args:
+    on_schedule: told the ARN of a rule that was put or enabled.
+    """
     _deliver_to_every_target(patches, delivery)
-    _refuse_schedules(patches)
+    _tell_time_by_the_clock(patches, delivery)
+    _notice_schedules(patches, on_schedule)
+    _check_targets(patches)
+    _refuse_scheduler(patches)
 
 
 class BusRule:
@@ -24,11 +34,12 @@ class BusRule:
         self._pattern: Any = rule.event_pattern
         self.arn: str = rule.arn
         self.state: str = rule.state
-        self.role_arn: str | None = rule.role_arn
+        self.schedule: str = rule.scheduled_expression or ""
         self.targets: list[dict[str, Any]] = [dict(target) for target in rule.targets]
 
     def matches(self, event: Event) -> bool:
-        return self.state == "ENABLED" and bool(self._pattern.matches_event(event))
+        # moto's empty pattern matches every event; a rule with a schedule alone matches none.
+        return self.state == "ENABLED" and bool(self._pattern.dump()) and bool(self._pattern.matches_event(event))
 
 
 def rules_of(bus: str) -> Iterable[BusRule]:
@@ -58,12 +69,72 @@ def _as_aws_spells(event: Event) -> Event:
     return spelled
 
 
-def _refuse_schedules(patches: Patches) -> None:
-    """moto keeps a rule's schedule and never fires it: silence where AWS would act."""
+def _tell_time_by_the_clock(patches: Patches, delivery: EventDelivery) -> None:
+    """moto gives an event without a Time the wall clock's, and two callers' events in any order."""
 
-    def put_rule(self: models.EventsBackend, name: str, *rest: Any, **named: Any) -> Any:
-        if named.get("scheduled_expression"):
-            raise ValidationException(f"local AWS does not emulate schedules; rule {name} needs an EventPattern")
-        return original(self, name, *rest, **named)
+    def put_events(self: models.EventsBackend, events: list[dict[str, Any]]) -> Any:
+        with delivery.in_order:
+            now = delivery.now().timestamp()
+            return original(self, [{"Time": now, **event} for event in events])
+
+    original = patches.replace(models.EventsBackend, "put_events", put_events)
+
+
+def _notice_schedules(patches: Patches, on_schedule: Callable[[str], None]) -> None:
+    """moto keeps a rule's schedule without looking at it, and never fires it."""
+
+    def put_rule(self: models.EventsBackend, name: str, *rest: Any, **named: Any) -> models.Rule:
+        if expression := named.get("scheduled_expression"):
+            try:
+                parse(expression)
+            except ScheduleError as error:
+                raise ValidationException(f"Parameter ScheduleExpression is not valid. Reason: {error}") from error
+        rule: models.Rule = original(self, name, *rest, **named)
+        on_schedule(rule.arn)
+        return rule
+
+    def enable(self: models.Rule) -> None:
+        enable_original(self)
+        on_schedule(self.arn)
 
     original = patches.replace(models.EventsBackend, "put_rule", put_rule)
+    enable_original = patches.replace(models.Rule, "enable", enable)
+
+
+def _check_targets(patches: Patches) -> None:
+    """moto keeps targets that EventBridge refuses: a state machine without a role, a template with unknown names."""
+
+    def put_targets(
+        self: models.EventsBackend, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]
+    ) -> None:
+        for target in targets:
+            _check_target(target)
+        original(self, name, event_bus_arn, targets)
+
+    original = patches.replace(models.EventsBackend, "put_targets", put_targets)
+
+
+def _check_target(target: dict[str, Any]) -> None:
+    if target["Arn"].startswith("arn:aws:states:") and not target.get("RoleArn"):
+        raise ValidationException(f"RoleArn is required for target {target['Arn']}.")
+    transformer = target.get("InputTransformer")
+    if transformer is None:
+        return
+    if reserved := PREDEFINED & set(transformer.get("InputPathsMap", {})):
+        raise ValidationException(
+            f"InputPathsMap for target {target['Id']} names reserved {', '.join(sorted(reserved))}."
+        )
+    if unknown := unknown_variables(transformer):
+        raise ValidationException(f"InputTemplate for target {target['Id']} contains invalid placeholder {unknown[0]}.")
+
+
+def _refuse_scheduler(patches: Patches) -> None:
+    """moto keeps the schedules of EventBridge Scheduler and never fires them: silence where AWS would act."""
+
+    def create_schedule(_self: EventBridgeSchedulerBackend, *_: Any, **named: Any) -> None:
+        raise SchedulerValidationException(
+            f"local AWS does not emulate EventBridge Scheduler (schedule {named.get('name')}); "
+            "use a rule of EventBridge with a ScheduleExpression"
+        )
+
+    patches.replace(EventBridgeSchedulerBackend, "create_schedule", create_schedule)

@@ -16,6 +16,7 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.ecr import models as ecr_models
 from moto.ecr.models import Image
 from moto.events import models as events_models
+from moto.scheduler import models as scheduler_models
 
 from local.moto_patches import ecr, eventbridge, lambda_functions, sns
 from tests.builders.gaps import justifies
@@ -69,11 +70,41 @@ def test_moto_drops_a_functions_log_group() -> None:
     assert "arn" not in vars(function).values()
 
 
-@justifies(eventbridge._refuse_schedules)
+@justifies(eventbridge._notice_schedules)
 def test_moto_keeps_a_schedule_that_nothing_fires() -> None:
-    boto3.client("events", region_name=REGION).put_rule(Name="r", ScheduleExpression="rate(1 minute)")
+    boto3.client("events", region_name=REGION).put_rule(Name="r", ScheduleExpression="cron(no such schedule)")
 
     assert "threading" not in inspect.getsource(events_models)
+
+
+@justifies(eventbridge._tell_time_by_the_clock)
+def test_moto_tells_an_event_the_time_of_the_wall_clock() -> None:
+    assert 'event.get("Time", unix_time())' in inspect.getsource(events_models.EventsBackend.put_events)
+
+
+@justifies(eventbridge._check_targets)
+def test_moto_takes_a_machine_without_a_role_and_a_template_with_a_name_that_nobody_defined() -> None:
+    events = boto3.client("events", region_name=REGION)
+    events.put_rule(Name="r", EventPattern='{"source": ["s"]}')
+    machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:m"
+
+    answer = events.put_targets(
+        Rule="r", Targets=[{"Id": "1", "Arn": machine, "InputTransformer": {"InputTemplate": '"<nobody>"'}}]
+    )
+
+    assert answer["FailedEntryCount"] == 0
+
+
+@justifies(eventbridge._refuse_scheduler)
+def test_moto_keeps_a_schedule_of_the_scheduler_that_nothing_fires() -> None:
+    boto3.client("scheduler", region_name=REGION).create_schedule(
+        Name="s",
+        ScheduleExpression="rate(1 minute)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:q", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/r"},
+    )
+
+    assert "threading" not in inspect.getsource(scheduler_models)
 
 
 @justifies(ecr._announce_pushes)

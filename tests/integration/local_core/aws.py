@@ -1,5 +1,6 @@
 """A running embedded AWS as a test sees it: clients, and the few things that every test must make first."""
 
+import contextlib
 import io
 import json
 import time
@@ -38,12 +39,12 @@ class Aws:
         )
 
     def role(self, *actions: str) -> str:
-        """A role that Lambda and Step Functions may take, allowed exactly these actions on everything."""
+        """A role that Lambda, Step Functions and EventBridge may take, allowed exactly these actions on everything."""
         iam = self.client("iam")
         name = unique("role")
         trust = {
             "Effect": "Allow",
-            "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]},
+            "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com", "events.amazonaws.com"]},
             "Action": "sts:AssumeRole",
         }
         role = iam.create_role(
@@ -108,12 +109,44 @@ class Aws:
         url = sqs.create_queue(QueueName=unique("queue"))["QueueUrl"]
         return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
-    def rule(self, pattern: dict[str, Any], **target: Any) -> str:
+    def rule(self, pattern: dict[str, Any] | None = None, *, schedule: str = "", **target: Any) -> str:
+        """A rule with one target that it may reach, and a dead-letter queue that it may fill."""
         events = self.client("events")
         name = unique("rule")
-        events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+        when = {"ScheduleExpression": schedule} if schedule else {"EventPattern": json.dumps(pattern)}
+        arn = events.put_rule(Name=name, **when)["RuleArn"]
+        self.let_in("events.amazonaws.com", [arn], target["Arn"])
+        if grave := target.get("DeadLetterConfig"):
+            self.let_in("events.amazonaws.com", [arn], grave["Arn"])
         events.put_targets(Rule=name, Targets=[{"Id": "1", **target}])
         return name
+
+    def let_in(self, service: str, sources: list[str], arn: str) -> None:
+        """Write into the policy of a queue, a topic or a function that the service may come for these sources."""
+        kind, name = arn.split(":")[2], arn.split(":", 5)[5]
+        action = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}.get(kind)
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*" if service == "*" else {"Service": service},
+            "Action": action,
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": sources}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        with contextlib.suppress(self.client("lambda").exceptions.ResourceNotFoundException):
+            if kind == "sqs":
+                url = f"{self.url}/{arn.split(':')[4]}/{name}"
+                self.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+            elif kind == "sns":
+                self.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
+            elif kind == "lambda":
+                self.client("lambda").add_permission(
+                    FunctionName=arn,
+                    StatementId=unique("statement"),
+                    Action="lambda:InvokeFunction",
+                    Principal=service,
+                    SourceArn=sources[0],
+                )
 
     def messages(self, queue_url: str, count: int, limit_s: float = 10.0) -> list[dict[str, Any]]:
         """Exactly `count` messages, and no further one a little later."""

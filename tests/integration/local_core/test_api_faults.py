@@ -239,7 +239,7 @@ def test_a_presigned_address_fails_as_a_signed_request_does(aws: Aws, board: Boa
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers", "status", "sentence"),
     [
-        ("POST", "", {"kind": "weather"}, {}, 400, "a kind of api, fleet, event, clock"),
+        ("POST", "", {"kind": "weather"}, {}, 400, "a kind of api, fleet"),
         ("POST", "", {"kind": "api"}, {"Content-Type": "text/plain"}, 415, "application/json"),
         ("POST", "/fault-1", {"kind": "api"}, {}, 405, "GET, POST and DELETE /_local/faults"),
         ("PUT", "", {}, {}, 405, "PUT /_local/faults means nothing here"),

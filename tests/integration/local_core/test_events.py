@@ -2,15 +2,22 @@
 
 import hashlib
 import json
+import time
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.integration.local_core.aws import Aws, unique, until
+from tests.integration.local_core.conftest import TIME_SCALE
+from tests.integration.local_core.test_api_faults import Board
 from tests.integration.local_core.test_step_functions import jsonata
 
 DETAIL = {"name": 'a "quoted" name', "size": 3, "tags": ["x"]}
+NO_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:none"
+NO_SERVICE = "arn:aws:kinesis:us-east-1:123456789012:stream/s"
 MISSING = "arn:aws:lambda:us-east-1:123456789012:function:no-such-function"
 
 
@@ -94,10 +101,13 @@ def test_a_topic_a_machine_and_another_bus_are_targets_too(aws: Aws) -> None:
     machine = aws.machine(jsonata("Done", Done={"Type": "Succeed", "Output": "{% $states.input.detail.size %}"}))
     bus = aws.client("events").create_event_bus(Name=unique("bus"))["EventBusArn"]
     source = unique("test")
-    for arn in (topic, machine, bus):
-        aws.rule({"source": [source]}, Arn=arn)
+    role = aws.role("states:StartExecution")
+    for target in ({"Arn": topic}, {"Arn": machine, "RoleArn": role}, {"Arn": bus}):
+        aws.rule({"source": [source]}, **target)
     on_bus = unique("rule")
-    aws.client("events").put_rule(Name=on_bus, EventBusName=bus, EventPattern=json.dumps({"source": [source]}))
+    rule = aws.client("events").put_rule(Name=on_bus, EventBusName=bus, EventPattern=json.dumps({"source": [source]}))
+    both = [rule["RuleArn"], topic]
+    aws.let_in("*", both, queue_arn)
     aws.client("events").put_targets(Rule=on_bus, EventBusName=bus, Targets=[{"Id": "1", "Arn": queue_arn}])
 
     put(aws, source)
@@ -109,17 +119,19 @@ def test_a_topic_a_machine_and_another_bus_are_targets_too(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize(
-    "target",
+    ("target", "code"),
     [
-        pytest.param(MISSING, id="a function that does not exist"),
-        pytest.param("arn:aws:states:us-east-1:123456789012:stateMachine:none", id="a machine that does not exist"),
-        pytest.param("arn:aws:kinesis:us-east-1:123456789012:stream/s", id="a service that cannot be delivered to"),
+        # What does not exist has no policy that lets the rule in.
+        pytest.param(MISSING, "NO_PERMISSIONS", id="a function that does not exist"),
+        pytest.param(NO_MACHINE, "NO_RESOURCE", id="a machine that does not exist"),
+        pytest.param(NO_SERVICE, "INVALID_PARAMETER", id="a service that cannot be delivered to"),
     ],
 )
-def test_what_a_missing_target_lost_waits_in_the_dead_letter_queue(aws: Aws, target: str) -> None:
+def test_what_a_missing_target_lost_waits_in_the_dead_letter_queue(aws: Aws, target: str, code: str) -> None:
     queue_url, queue_arn = aws.queue()
     source = unique("test")
-    rule = aws.rule({"source": [source]}, Arn=target, DeadLetterConfig={"Arn": queue_arn})
+    role = {"RoleArn": aws.role("states:StartExecution")} if ":states:" in target else {}
+    rule = aws.rule({"source": [source]}, Arn=target, DeadLetterConfig={"Arn": queue_arn}, **role)
 
     event_id = put(aws, source)
 
@@ -128,7 +140,56 @@ def test_what_a_missing_target_lost_waits_in_the_dead_letter_queue(aws: Aws, tar
     assert json.loads(message["Body"])["id"] == event_id
     assert attributes["TARGET_ARN"] == target
     assert attributes["RULE_ARN"].endswith(f":rule/{rule}")
-    assert attributes["ERROR_CODE"]
+    assert attributes["ERROR_CODE"] == code
+
+
+def test_a_target_that_does_not_let_the_rule_in_loses_the_event_at_once(aws: Aws) -> None:
+    """Source: "Using resource-based policies for Amazon EventBridge" and "Amazon EventBridge and IAM roles"."""
+    grave_url, grave_arn = aws.queue()
+    source = unique("test")
+    refusing = {
+        "lambda": {"Arn": aws.function("def handler(event, context):\n    return 1\n")},
+        "sqs": {"Arn": aws.queue()[1]},
+        "states": {
+            "Arn": aws.machine(jsonata("Done", Done={"Type": "Succeed"})),
+            "RoleArn": aws.role("sqs:SendMessage"),
+        },
+        "a role of nobody": {"Arn": aws.queue()[1], "RoleArn": "arn:aws:iam::123456789012:role/nobody"},
+    }
+    events, rules = aws.client("events"), []
+    for target in refusing.values():
+        name = unique("rule")
+        rules.append(events.put_rule(Name=name, EventPattern=json.dumps({"source": [source]}))["RuleArn"])
+        events.put_targets(Rule=name, Targets=[{"Id": "1", "DeadLetterConfig": {"Arn": grave_arn}, **target}])
+    aws.let_in("events.amazonaws.com", rules, grave_arn)
+
+    put(aws, source)
+
+    lost = {
+        message["MessageAttributes"]["TARGET_ARN"]["StringValue"]: message["MessageAttributes"]
+        for message in aws.messages(grave_url, len(refusing))
+    }
+    codes = {name: lost[target["Arn"]]["ERROR_CODE"]["StringValue"] for name, target in refusing.items()}
+    assert codes == {
+        "lambda": "NO_PERMISSIONS",
+        "sqs": "NO_PERMISSIONS",
+        "states": "NO_PERMISSIONS",
+        "a role of nobody": "FAILED_TO_ASSUME_ROLE",
+    }
+    assert {attributes["RETRY_ATTEMPTS"]["StringValue"] for attributes in lost.values()} == {"0"}
+
+
+def test_a_role_of_the_target_opens_a_queue_whose_policy_is_silent(aws: Aws) -> None:
+    queue_url, queue_arn = aws.queue()
+    source = unique("test")
+    events, name = aws.client("events"), unique("rule")
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": [source]}))
+    target = {"Id": "1", "Arn": queue_arn, "RoleArn": aws.role("sqs:SendMessage")}
+    events.put_targets(Rule=name, Targets=[target])
+
+    put(aws, source)
+
+    assert len(aws.messages(queue_url, 1)) == 1
 
 
 def test_a_disabled_rule_delivers_nothing(aws: Aws) -> None:
@@ -167,11 +228,104 @@ def test_a_pushed_image_says_so_in_the_contracts_words(aws: Aws) -> None:
     }
 
 
-def test_a_schedule_is_refused_by_name(aws: Aws) -> None:
-    with pytest.raises(ClientError) as refused:
-        aws.client("events").put_rule(Name=unique("rule"), ScheduleExpression="rate(1 hour)")
+def test_a_schedule_fires_on_the_clock_of_aws_and_never_on_other_events(aws: Aws) -> None:
+    queue_url, queue_arn = aws.queue()
+    rule = aws.rule(schedule="rate(1 minute)", Arn=queue_arn)
+    put(aws, unique("other"))
 
-    assert "does not emulate schedules" in str(refused.value)
+    messages = until(lambda: _at_least(aws, queue_url, 2))
+    aws.client("events").disable_rule(Name=rule)
+
+    events = [json.loads(message["Body"]) for message in messages]
+    # "Scheduled event" in "Events from AWS services", EventBridge User Guide.
+    assert {(event["source"], event["detail-type"]) for event in events} == {("aws.events", "Scheduled Event")}
+    assert {event["resources"][0] for event in events} == {f"arn:aws:events:us-east-1:123456789012:rule/{rule}"}
+    assert [event["detail"] for event in events] == [{}] * len(events)
+    times = sorted(datetime.fromisoformat(event["time"]) for event in events)
+    assert all((later - earlier).total_seconds() % 60 == 0 for earlier, later in pairwise(times))
+
+
+def _at_least(aws: Aws, queue_url: str, count: int) -> list[dict[str, Any]] | None:
+    sqs = aws.client("sqs")
+    waiting = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessages"])
+    if int(waiting["Attributes"]["ApproximateNumberOfMessages"]) < count:
+        return None
+    messages: list[dict[str, Any]] = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)["Messages"]
+    return messages
+
+
+@pytest.mark.parametrize("expression", ["rate(1 minutes)", "cron(0 10 * * * *)", "cron(0 10 * * ?)"])
+def test_a_schedule_that_aws_would_not_take_is_refused(aws: Aws, expression: str) -> None:
+    with pytest.raises(ClientError, match="Parameter ScheduleExpression is not valid") as refused:
+        aws.client("events").put_rule(Name=unique("rule"), ScheduleExpression=expression)
+
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_eventbridge_scheduler_is_refused_by_name(aws: Aws) -> None:
+    with pytest.raises(ClientError, match="does not emulate EventBridge Scheduler"):
+        aws.client("scheduler").create_schedule(
+            Name="s",
+            ScheduleExpression="rate(1 hour)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={"Arn": MISSING, "RoleArn": "arn:aws:iam::123456789012:role/r"},
+        )
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        pytest.param({"Arn": NO_MACHINE}, "RoleArn is required for target", id="a machine without a role"),
+        pytest.param(
+            {"Arn": MISSING, "InputTransformer": {"InputTemplate": '"<nobody>"'}},
+            "contains invalid placeholder nobody",
+            id="a name that nobody defined",
+        ),
+        pytest.param(
+            {
+                "Arn": MISSING,
+                "InputTransformer": {"InputPathsMap": {"aws.events.event": "$.id"}, "InputTemplate": '"a"'},
+            },
+            "names reserved aws.events.event",
+            id="a reserved name",
+        ),
+    ],
+)
+def test_a_target_that_eventbridge_would_refuse_is_refused(aws: Aws, target: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ClientError, match=sentence):
+        aws.rule({"source": ["any"]}, **target)
+
+
+def test_an_event_that_names_no_time_gets_that_of_the_embedded_clock(aws: Aws) -> None:
+    queue_url, queue_arn = aws.queue()
+    source = unique("test")
+    aws.rule({"source": [source]}, Arn=queue_arn)
+
+    put(aws, source)
+    time.sleep(0.2)  # 20 s of AWS
+    put(aws, source)
+
+    first, second = sorted(
+        datetime.fromisoformat(json.loads(message["Body"])["time"]) for message in aws.messages(queue_url, 2)
+    )
+    assert (second - first).total_seconds() >= 0.2 * TIME_SCALE - 1
+
+
+def test_a_fault_loses_an_event_on_its_way_to_one_target(aws: Aws) -> None:
+    lost_url, lost_arn = aws.queue()
+    kept_url, kept_arn = aws.queue()
+    source = unique("test")
+    for arn in (lost_arn, kept_arn):
+        aws.rule({"source": [source]}, Arn=arn)
+    board = Board(aws)
+    fault = board.set("event", failure="dropped", target=lost_arn)
+
+    put(aws, source)
+
+    assert len(aws.messages(kept_url, 1)) == 1
+    assert aws.messages(lost_url, 0, limit_s=0.1) == []
+    assert board.ask("GET", f"/{fault}")[1]["struck"] == 1
+    board.ask("DELETE", f"/{fault}")
 
 
 def test_a_function_cannot_subscribe_to_a_topic(aws: Aws) -> None:

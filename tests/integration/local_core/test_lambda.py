@@ -128,7 +128,7 @@ def test_a_shared_log_group_receives_the_functions_lines(aws: Aws) -> None:
 
 def test_an_async_event_is_tried_three_times_and_then_kept(aws: Aws) -> None:
     queue_url, queue_arn = aws.queue()
-    function = aws.function(RAISES)
+    function = aws.function(RAISES, role=aws.role("sqs:SendMessage"))
     client = aws.client("lambda")
     client.put_function_event_invoke_config(
         FunctionName=function, DestinationConfig={"OnFailure": {"Destination": queue_arn}}
