@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -35,13 +36,12 @@ class Life:
             assert self.aws.invoke()["Body"].read().endswith(b"4 bytes")
 
     def blue_green(self) -> None:
-        kind = self.random.choice(
-            [
-                {"Type": "ALL_AT_ONCE"},
-                {"Type": "CANARY", "CanarySize": BATCH},
-                {"Type": "LINEAR", "LinearStepSize": BATCH},
-            ]
-        )
+        kinds: list[dict[str, Any]] = [
+            {"Type": "ALL_AT_ONCE"},
+            {"Type": "CANARY", "CanarySize": BATCH},
+            {"Type": "LINEAR", "LinearStepSize": BATCH},
+        ]
+        kind = self.random.choice(kinds)
         self.aws.update(self.random.choice(self.configs), wait_s=20, alarm="guard", **kind)
 
     def rolling(self) -> None:
