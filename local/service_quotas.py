@@ -147,7 +147,7 @@ class ServiceQuotas:
             code = getattr(error, "code", None)
             if not isinstance(code, str):
                 raise
-            raise AwsError(code, str(error), 403) from error
+            raise AwsError(code, str(getattr(error, "message", error)), 403) from error
 
     # What the operations do
 

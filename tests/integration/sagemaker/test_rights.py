@@ -42,7 +42,7 @@ def image(world: World, tmp_path_factory: pytest.TempPathFactory) -> str:
     return images.push(images.build("inference", context, ["python", "container.py"], {}), "release-1")
 
 
-def role(world: World, name: str, *statements: dict[str, str], trusts: str = "sagemaker.amazonaws.com") -> str:
+def role(world: World, name: str, *statements: dict[str, Any], trusts: str = "sagemaker.amazonaws.com") -> str:
     trust = {"Effect": "Allow", "Principal": {"Service": trusts}, "Action": "sts:AssumeRole"}
     iam = world.client("iam")
     made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
@@ -121,3 +121,72 @@ def test_who_may_not_pass_the_role_makes_no_model(world: World, image: str) -> N
         )
 
     assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+
+
+def as_role(world: World, name: str, *statements: dict[str, Any]) -> Any:
+    """A SageMaker client with these rights and the one to pass any role."""
+    passing = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}
+    arn = role(world, name, passing, *statements, trusts="ec2.amazonaws.com")
+    keys = world.client("sts").assume_role(RoleArn=arn, RoleSessionName=name, SourceIdentity="ec2.amazonaws.com")
+    return world.client("sagemaker", keys["Credentials"])
+
+
+def test_who_may_create_with_a_tag_alone_may_not_without(world: World, image: str) -> None:
+    execution = role(world, "tagging-execution", READ_DATA, LIST_DATA, PULL_IMAGE)
+    tagged = {
+        "Effect": "Allow",
+        "Action": ["sagemaker:CreateModel", "sagemaker:AddTags"],
+        "Resource": "arn:aws:sagemaker:us-east-1:123456789012:model/tagged-*",
+        "Condition": {
+            "StringEquals": {"aws:RequestTag/team": "release"},
+            "ForAllValues:StringEquals": {"aws:TagKeys": ["team", "owner"]},
+        },
+    }
+    sagemaker = as_role(world, "tagger", tagged)
+
+    def create(name: str, **tags: str) -> None:
+        sagemaker.create_model(
+            ModelName=name,
+            ExecutionRoleArn=execution,
+            PrimaryContainer={"Image": image},
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+
+    create("tagged-one", team="release", owner="me")
+    for name, tags in {
+        "tagged-two": {},
+        "tagged-three": {"team": "other"},
+        "tagged-four": {"team": "release", "cost": "1"},
+        "other": {"team": "release"},
+    }.items():
+        # Source: "Troubleshooting access denied error messages" of the IAM User Guide.
+        resource = f"arn:aws:sagemaker:us-east-1:123456789012:model/{name}"
+        with pytest.raises(ClientError) as caught:
+            create(name, **tags)
+        error = caught.value.response["Error"]
+        assert error["Code"] == "AccessDeniedException"
+        assert error["Message"] == (
+            "User: arn:aws:sts::123456789012:assumed-role/tagger/tagger is not authorized to perform: "
+            f"sagemaker:CreateModel on resource: {resource} because no identity-based policy allows the "
+            "sagemaker:CreateModel action"
+        )
+
+
+def test_who_may_use_small_instances_alone_makes_no_config_with_others(world: World, image: str) -> None:
+    create_model(world, "sized", image, role(world, "sized", READ_DATA, LIST_DATA, PULL_IMAGE))
+    small = {
+        "Effect": "Allow",
+        "Action": "sagemaker:CreateEndpointConfig",
+        "Resource": "*",
+        "Condition": {"ForAllValues:StringEquals": {"sagemaker:InstanceTypes": ["ml.m5.large", "ml.c5.large"]}},
+    }
+    sagemaker = as_role(world, "small", small)
+
+    def create(name: str, *types: str) -> None:
+        pools = [{"InstanceType": kind, "Priority": number} for number, kind in enumerate(types, 1)]
+        variant = {"VariantName": "v", "ModelName": "sized", "InitialInstanceCount": 1, "InstancePools": pools}
+        sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+
+    create("small", "ml.m5.large", "ml.c5.large")
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        create("large", "ml.m5.large", "ml.g5.4xlarge")
