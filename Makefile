@@ -45,10 +45,10 @@ check: setup ## everything that needs no running system: format, lint, types, wa
 	$(BIN)/cfn-lint template.yaml infra/*.yaml
 	$(BIN)/codespell
 
-test: setup .venv-awscli/.ready ## all tests of every day, the story on the real model included
+test: setup .venv-awscli/.ready .venv-sam/.ready ## all tests of every day, the story on the real model included
 	$(BIN)/python -m pytest -m "not prove"
 
-prove: setup .venv-awscli/.ready ## the long proof: every test, and twenty times the generated cases
+prove: setup .venv-awscli/.ready .venv-sam/.ready ## the long proof: every test, and twenty times the generated cases
 	SLIPWAY_PROOF=prove $(BIN)/python -m pytest
 
 build: .venv-sam/.ready ## build the Lambda bundle for AWS

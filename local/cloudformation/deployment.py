@@ -4,6 +4,7 @@ The order of statuses and events follows
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 """
 
+import copy
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -174,7 +175,9 @@ class Deployment:
 
     def _order(self, resource: StackResource) -> Order:
         stack = self._stack
-        return Order(stack.name, stack.id, resource.logical_id, resource.type, resource.name, resource.properties)
+        # moto's models write into what they are given.
+        properties = copy.deepcopy(dict(resource.properties))
+        return Order(stack.name, stack.id, resource.logical_id, resource.type, resource.name, properties)
 
     def _change(self, current: StackResource, declaration: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
         if current.type != declaration["Type"]:

@@ -12,6 +12,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.core import TaggedEC2Resource
 
 from local.cloudformation import schemas
+from local.cloudformation.removals import REMOVALS
 from local.cloudformation.resource import Made, Order, Properties, ResourceFailedError, ResourceType, StackResource
 from local.cloudformation.updates import CHANGED_BY_MOTO, IN_PLACE
 from local.world import ACCOUNT, REGION, World
@@ -75,6 +76,13 @@ class ApiType:
         return re.fullmatch(self._deeds.attributes, name) is not None
 
 
+def deletes(model: type[CloudFormationModel]) -> bool:
+    """Whether moto's model deletes what it makes: its base answers the same call and does nothing."""
+    inherited = vars(CloudFormationModel)["delete_from_cloudformation_json"].__func__
+    own: Any = model.delete_from_cloudformation_json
+    return own.__func__ is not inherited or hasattr(model, "delete")
+
+
 class MotoType:
     """Resources that moto's own model of the type makes.
 
@@ -97,7 +105,7 @@ class MotoType:
             StackId=order.stack_id,
             ResourceType=order.type,
         )
-        made = Made(resource.physical_resource_id, _MotoAttributes(resource), resource)
+        made = Made(getattr(resource, "physical_resource_id", order.name), _MotoAttributes(resource), resource)
         if isinstance(resource, TaggedEC2Resource):
             tags = {
                 "aws:cloudformation:stack-name": order.stack_name,
@@ -135,11 +143,13 @@ class MotoType:
 
     def delete(self, current: StackResource) -> None:
         resource = self._handle(current)
-        if hasattr(resource, "delete"):
+        if self._type in REMOVALS:
+            REMOVALS[self._type](self._world, current.physical_id, current.properties)
+        elif hasattr(resource, "delete"):
             resource.delete(ACCOUNT, REGION)
-            return
-        declaration = {"Type": self._type, "Properties": dict(current.properties)}
-        self._model.delete_from_cloudformation_json(current.physical_id, declaration, ACCOUNT, REGION)
+        else:
+            declaration = {"Type": self._type, "Properties": dict(current.properties)}
+            self._model.delete_from_cloudformation_json(current.physical_id, declaration, ACCOUNT, REGION)
 
     def _handle(self, current: StackResource) -> Any:
         return current.made.handle if current.made else None

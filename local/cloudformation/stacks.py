@@ -44,6 +44,15 @@ class Stacks:
         self._stacks: dict[str, Stack] = {}
         self.change_sets: dict[str, ChangeSet] = {}
         self.exports = Exports(self.all)
+        world.parts["cloudformation"] = self
+
+    # Across a restart
+
+    def keep(self) -> tuple[dict[str, Stack], dict[str, ChangeSet]]:
+        return self._stacks, self.change_sets
+
+    def restore(self, kept: tuple[dict[str, Stack], dict[str, ChangeSet]]) -> None:
+        self._stacks, self.change_sets = kept
 
     # Looking
 

@@ -11,7 +11,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from local.cloudformation.errors import ValidationError, refused
-from local.world import World
+from local.world import REGION, World
 
 SAM = "AWS::Serverless-2016-10-31"
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
@@ -56,7 +56,8 @@ def body_of(world: World, request: Mapping[str, Any]) -> str | None:
     if body is not None and url is not None:
         raise ValidationError("You must specify either Template URL or Template Body, not both.")
     if url is not None:
-        return _from_s3(world, url)
+        # Clients write S3's local address into templates, and read out of them only addresses of AWS's form.
+        return _from_s3(world, url).replace(f"{world.url}/", f"https://s3.{REGION}.amazonaws.com/")
     if body is not None and len(body.encode()) > _MAX_BODY_BYTES:
         raise ValidationError(
             f"1 validation error detected: the template has {len(body.encode())} bytes and TemplateBody takes "

@@ -9,9 +9,10 @@ from typing import Any
 
 from moto.cloudformation import parsing
 
-from local.cloudformation import containers, iam, state_machines
+from local.cloudformation import containers, functions, iam, state_machines
 from local.cloudformation.nested import NestedStackType
-from local.cloudformation.providers import ApiType, MotoType, RecordedType
+from local.cloudformation.providers import ApiType, MotoType, RecordedType, deletes
+from local.cloudformation.removals import REMOVALS
 from local.cloudformation.resource import Made, Properties, Provider, ResourceType
 from local.cloudformation.stack import STACK_TYPE
 from local.cloudformation.stacks import Stacks
@@ -64,7 +65,7 @@ def _drop_topic_policy(world: World, _: str, properties: Properties) -> None:
         sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue="")
 
 
-# Queues, buckets, functions -------------------------------------------------------------------------------------------
+# Queues, buckets -------------------------------------------------------------------------------------------
 
 
 def _put_queue_policy(world: World, name: str, properties: Properties) -> Made:
@@ -95,42 +96,6 @@ def _drop_bucket_policy(world: World, physical_id: str, _: Properties) -> None:
         s3.delete_bucket_policy(Bucket=physical_id)
 
 
-def _put_event_invoke_config(world: World, name: str, properties: Properties) -> Made:
-    world.client("lambda").put_function_event_invoke_config(
-        # The version that the configuration is for: the local Lambda runs the newest one only.
-        **{key: value for key, value in properties.items() if key != "Qualifier"}
-    )
-    return Made(name)
-
-
-def _drop_event_invoke_config(world: World, _: str, properties: Properties) -> None:
-    client = world.client("lambda")
-    name = _function_name(properties["FunctionName"])
-    if name in {function["FunctionName"] for function in client.list_functions()["Functions"]}:
-        client.delete_function_event_invoke_config(FunctionName=name)
-
-
-def _function_name(name_or_arn: str) -> str:
-    return name_or_arn.split(":")[6] if name_or_arn.startswith("arn:") else name_or_arn
-
-
-def _put_alias(world: World, _: str, properties: Properties) -> Made:
-    client = world.client("lambda")
-    function, alias = _function_name(properties["FunctionName"]), properties["Name"]
-    request = {"FunctionName": function, "Name": alias, "FunctionVersion": properties["FunctionVersion"]}
-    known = {item["Name"] for item in client.list_aliases(FunctionName=function)["Aliases"]}
-    client.update_alias(**request) if alias in known else client.create_alias(**request)
-    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}:{alias}"
-    return Made(arn, {"AliasArn": arn})
-
-
-def _drop_alias(world: World, _: str, properties: Properties) -> None:
-    client = world.client("lambda")
-    function = _function_name(properties["FunctionName"])
-    if function in {item["FunctionName"] for item in client.list_functions()["Functions"]}:
-        client.delete_alias(FunctionName=function, Name=properties["Name"])
-
-
 EMULATED: dict[str, ResourceType] = {
     "AWS::CloudWatch::Alarm": ResourceType(_put_alarm, _drop_alarm, lambda name, _: name, "AlarmName"),
     "AWS::SNS::Subscription": ResourceType(
@@ -147,16 +112,8 @@ EMULATED: dict[str, ResourceType] = {
     "AWS::S3::BucketPolicy": ResourceType(
         _put_bucket_policy, _drop_bucket_policy, lambda _, properties: properties["Bucket"]
     ),
-    "AWS::Lambda::EventInvokeConfig": ResourceType(
-        _put_event_invoke_config, _drop_event_invoke_config, lambda _, properties: properties["FunctionName"]
-    ),
-    "AWS::Lambda::Alias": ResourceType(
-        _put_alias,
-        _drop_alias,
-        lambda _, properties: (properties["FunctionName"], properties["Name"]),
-        attributes="AliasArn",
-    ),
     **containers.TYPES,
+    **functions.TYPES,
     **iam.TYPES,
     **state_machines.TYPES,
 }
@@ -186,9 +143,13 @@ _NO_TYPE = "AWS::SERVICE::RESOURCE"
 
 
 def made_by_moto() -> list[str]:
-    """The types that moto's own models make."""
+    """The types that moto's own models make and that can be deleted again."""
     ours = {STACK_TYPE, *EMULATED, *RECORDED, *REFUSED, _NO_TYPE}
-    return sorted(name for name in parsing.get_model_map() if name.startswith("AWS::") and name not in ours)
+    return sorted(
+        name
+        for name, model in parsing.get_model_map().items()
+        if name.startswith("AWS::") and name not in ours and (name in REMOVALS or deletes(model))
+    )
 
 
 class ResourceTypes:

@@ -1,4 +1,4 @@
-"""Step Functions: moto's interpreter with a JSONata evaluator, our clock, and machines that templates create."""
+"""Step Functions: moto's interpreter with a JSONata evaluator, our clock, and a name for every execution."""
 
 import json
 import threading
@@ -12,7 +12,6 @@ from jsonata.jexception import JException
 from jsonata.jsonata import Jsonata
 from moto.core import config
 from moto.core.responses import ActionResult
-from moto.stepfunctions import models as machines
 from moto.stepfunctions.parser import models as interpreter
 from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
@@ -47,7 +46,6 @@ def install(patches: Patches, world: World) -> None:
     _time_out_machines_on_the_clock(patches, world.clock)
     _name_executions(patches)
     _keep_why_an_execution_was_stopped(patches)
-    _create_machines_from_templates(patches)
     step_functions_tasks.install(patches, world)
 
 
@@ -180,34 +178,3 @@ def _name_executions(patches: Patches) -> None:
         return original(self, state_machine_arn, name or str(uuid.uuid4()), *rest, **named)
 
     original = patches.replace(interpreter.StepFunctionsParserBackend, "start_execution", start)
-
-
-def _create_machines_from_templates(patches: Patches) -> None:
-    """moto creates AWS::StepFunctions::StateMachine where its interpreter never looks, and ignores
-    DefinitionSubstitutions and GetAtt Arn."""
-
-    def create(_cls: Any, resource_name: str, cloudformation_json: Any, *rest: Any, **named: Any) -> Any:
-        return create_original(resource_name, _substituted(cloudformation_json), *rest, **named)
-
-    def update(_cls: Any, original: Any, new_name: str, cloudformation_json: Any, *rest: Any, **named: Any) -> Any:
-        return update_original(original, new_name, _substituted(cloudformation_json), *rest, **named)
-
-    def attribute(self: machines.StateMachine, name: str) -> Any:
-        return self.arn if name == "Arn" else attribute_original(self, name)
-
-    machine = machines.StateMachine
-    patches.replace(machines, "stepfunctions_backends", interpreter.stepfunctions_parser_backends)
-    create_original = patches.replace(machine, "create_from_cloudformation_json", classmethod(create))
-    update_original = patches.replace(machine, "update_from_cloudformation_json", classmethod(update))
-    attribute_original = patches.replace(machine, "get_cfn_attribute", attribute)
-    has_original = patches.replace(
-        machine, "has_cfn_attr", classmethod(lambda _, name: name == "Arn" or has_original(name))
-    )
-
-
-def _substituted(cloudformation_json: Any) -> Any:
-    properties = dict(cloudformation_json["Properties"])
-    definition = properties.get("DefinitionString", "")
-    for name, value in properties.get("DefinitionSubstitutions", {}).items():
-        definition = definition.replace(f"${{{name}}}", str(value))
-    return {**cloudformation_json, "Properties": {**properties, "DefinitionString": definition}}

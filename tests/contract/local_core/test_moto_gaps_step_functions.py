@@ -4,7 +4,6 @@ import inspect
 
 import pytest
 from moto.core.config import default_user_config
-from moto.stepfunctions import models as machines
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
 from moto.stepfunctions.parser.asl.component.common.string import string_expression
 from moto.stepfunctions.parser.asl.component.program.program import Program
@@ -15,7 +14,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.jsonata import jsonata
 from moto.stepfunctions.parser.asl.utils import boto_client
-from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local.moto_patches import step_functions, step_functions_tasks
@@ -62,13 +61,6 @@ def test_moto_gives_a_nameless_execution_no_name() -> None:
 @justifies(step_functions._keep_why_an_execution_was_stopped)
 def test_moto_stops_an_execution_without_its_reason() -> None:
     assert "cause" not in inspect.getsource(StepFunctionResponse.stop_execution)
-
-
-@justifies(step_functions._create_machines_from_templates)
-def test_moto_creates_a_templates_machine_where_nothing_runs_it() -> None:
-    assert machines.stepfunctions_backends is not stepfunctions_parser_backends
-    assert not machines.StateMachine.has_cfn_attr("Arn")
-    assert "DefinitionSubstitutions" not in inspect.getsource(machines)
 
 
 @justifies(step_functions_tasks._call_as_the_machines_role)
