@@ -129,7 +129,9 @@ class Watch:
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Twin]:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("local.sagemaker.fleets.fleet.CRASH_POLL_S", 0.005)
+        patch.setattr("local.sagemaker.fleets.fleet.RELAUNCH_DELAY_S", 0.005)
         twin = Twin(Path(folder), scale=20_000, partial_instances=PartialInstances.UP)
         for name, counts in CONFIGS.items():
             twin.config(name, **counts)
@@ -270,6 +272,7 @@ class Sequence:
         return record is None or record.status in AT_REST
 
 
+@pytest.mark.timeout(1200)
 @settings(max_examples=SEQUENCES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sequence=st.lists(steps, min_size=8, max_size=20), first=st.sampled_from(["three", "four", *CONFIGS]))
 def test_nothing_illegal_ever_happens(twin: Twin, sequence: list[Step], first: str) -> None:
