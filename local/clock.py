@@ -23,6 +23,14 @@ class Clock:
         """AWS's seconds since the epoch; they run `scale` times as fast as the wall clock since the start."""
         return self._started + (time.monotonic() - self._started_real_s) * self.scale
 
+    def keep(self) -> float:
+        """For a later run: what time it is."""
+        return self.time()
+
+    def restore(self, kept: float) -> None:
+        """Go on no earlier than an earlier run ended: what it wrote down shall not lie in the future."""
+        self._started = max(self._started, kept)
+
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.time(), UTC)
 

@@ -11,6 +11,7 @@ from botocore.config import Config
 
 from local.clock import Clock
 from local.faults import FaultBoard
+from local.parts import Part
 from local.processes import Processes
 
 ACCOUNT = "123456789012"
@@ -37,6 +38,8 @@ class World:
     clock: Clock = field(default_factory=Clock)
     processes: Processes = field(default_factory=Processes)
     faults: FaultBoard = field(default_factory=FaultBoard)
+    parts: dict[str, Part] = field(default_factory=dict)
+    """What survives a restart where that is asked for; each part puts itself here."""
     _clients: dict[tuple[str, str, bool], Any] = field(default_factory=dict, repr=False)
     _clients_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

@@ -22,6 +22,7 @@ from local.sagemaker.deployments.deployer import Deployer
 from local.sagemaker.errors import AwsError, not_emulated
 from local.sagemaker.fleets.instance import Limits
 from local.sagemaker.fleets.launcher import ImageSource, Launcher
+from local.sagemaker.kept import TwinState
 from local.sagemaker.registry import Registry
 from local.world import World
 
@@ -68,10 +69,15 @@ class SageMakerTwin:
         self._registry = registry
         self._behaviour = behaviour
         self._launcher = Launcher(world, images, self.capacity, limits, behaviour)
+        self._state = world.parts["sagemaker"] = TwinState(registry, self._launcher)
         self._metrics = Metrics(world, registry)
         self._deployer = Deployer(world, registry, self._launcher, emit, behaviour)
         self._api = Api(world, registry, self._deployer, authorize, behaviour=behaviour, quotas=quotas)
         self._runtime = Runtime(world, registry, self._metrics, limits, behaviour)
+
+    def resume(self) -> None:
+        """Start again what served when an earlier run stopped; return when it serves."""
+        self._state.resume()
 
     def stop(self) -> None:
         """End every deployment and every instance. Nothing of the twin runs afterwards."""
