@@ -1,17 +1,16 @@
 """When a scheduled action runs: `at(…)`, `rate(…)` and `cron(…)` expressions, in a time zone.
 
-Source: "Scheduled scaling" in the Application Auto Scaling User Guide.
+Source: "Scheduled scaling" in the Application Auto Scaling User Guide. Rates and cron expressions are EventBridge's.
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from local.sagemaker.errors import validation
+from local.schedule_expressions import Rate, ScheduleError, parse
 
-_UNITS_S = {"minute": 60, "hour": 3600, "day": 86400}
-_RATE = re.compile(r"rate\((?P<value>[1-9]\d*) (?P<unit>minute|hour|day)(?P<plural>s?)\)")
-_AT = re.compile(r"at\((?P<moment>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
+_AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 
 
 def check(schedule: str, timezone: str | None) -> None:
@@ -23,29 +22,28 @@ def next_after(schedule: str, timezone: str | None, after_s: float, anchor_s: fl
     """The first run after this moment; None if there is none any more. Times are AWS seconds since the epoch.
 
     Args:
+        timezone: of `at` and `cron`, by its IANA name; UTC if none is given.
         anchor_s: from when a rate counts: the action's start, or its creation.
 
     Raises:
         AwsError: ValidationException.
     """
     zone = _zone(timezone)
-    if rate := _RATE.fullmatch(schedule):
-        _check_plural(schedule, int(rate["value"]), rate["plural"])
-        step_s = int(rate["value"]) * _UNITS_S[rate["unit"]]
-        runs = max(0, int((after_s - anchor_s) // step_s)) + 1
-        return anchor_s + runs * step_s
-    if at := _AT.fullmatch(schedule):
-        try:
-            moment_s = datetime.fromisoformat(at["moment"]).replace(tzinfo=zone).timestamp()
-        except ValueError as error:
-            raise validation(f"Schedule {schedule} is no moment: {error}.") from error
-        return moment_s if moment_s > after_s else None
-    return None
-
-
-def _check_plural(schedule: str, value: int, plural: str) -> None:
-    if (value == 1) == bool(plural):
-        raise validation(f"Schedule {schedule}: a value of 1 takes the singular of its unit, a larger one the plural.")
+    try:
+        if at := _AT.fullmatch(schedule):
+            moment_s = datetime.fromisoformat(at[1]).replace(tzinfo=zone).timestamp()
+            return moment_s if moment_s > after_s else None
+        parsed = parse(schedule)
+    except (ScheduleError, ValueError) as error:
+        raise validation(f"Schedule {schedule} is neither at(yyyy-mm-ddThh:mm:ss) nor a schedule: {error}.") from error
+    if isinstance(parsed, Rate):
+        return parsed.next_after(
+            datetime.fromtimestamp(after_s, UTC), datetime.fromtimestamp(anchor_s, UTC)
+        ).timestamp()
+    # A cron expression is about what clocks show, so it is asked in the zone's own time.
+    shown = datetime.fromtimestamp(after_s, zone).replace(tzinfo=UTC)
+    run = parsed.next_after(shown, shown)
+    return run.replace(tzinfo=zone).timestamp() if run else None
 
 
 def _zone(timezone: str | None) -> ZoneInfo:

@@ -27,6 +27,10 @@ _JAVA_CLASSES = {"L": r"^\W\d_", "Z": r"\s", "N": r"\d", "ASCII": r"\x00-\x7f", 
 _JAVA_CLASSES_IN_BRACKETS = {**_JAVA_CLASSES, "L": r"\w"}
 
 
+# Java writes the characters beyond U+FFFF as pairs, which is no range for Python.
+_JAVA_BEYOND_16_BITS = r"\uD800\uDC00-\uDBFF\uDFFF"
+
+
 @cache
 def service_model(service: str) -> ServiceModel:
     return ServiceModel(Loader().load_service_model(service, "service-2"), service)
@@ -128,7 +132,7 @@ def _string_breaches(shape: StringShape, value: str, where: str) -> Iterator[str
 @cache
 def python_pattern(java_pattern: str) -> str:
     """The pattern with Java's named classes and anchors spelled for Python's `re`."""
-    out, in_brackets, rest = "", False, java_pattern
+    out, in_brackets, rest = "", False, java_pattern.replace(_JAVA_BEYOND_16_BITS, r"\U00010000-\U0010FFFF")
     while rest:
         named = re.match(r"\\p\{(\w+)\}", rest)
         token = named[0] if named else rest[: 2 if rest[0] == "\\" else 1]
