@@ -1,4 +1,4 @@
-"""When scheduled actions run, held to the examples of "Scheduled scaling" in the Application Auto Scaling User Guide."""
+"""When scheduled actions run, as "Scheduled scaling" in the Application Auto Scaling User Guide has it."""
 
 from datetime import UTC, datetime
 
