@@ -1,4 +1,5 @@
 """The engine process: everything that touches the device.
 
-`policy` and `loop` are plain Python; only `runner`, `kv_cache`, `sampling` and `load` import torch.
+`blocks`, `policy`, `device` and `loop` are plain Python; `runner`, `sampling`, `guide`, `load` and `model` import
+torch.
 """

@@ -46,7 +46,7 @@ def _serve(channel: Channel, intake: Intake, settings: Configure) -> int:
     except Exception as error:  # noqa: BLE001 - process boundary: whatever it was, /ping must say it
         channel.send([LoadFailed(f"{type(error).__name__}: {error}")])
         return 1
-    intake.open(model.text, model.max_model_len, loop.inbox)
+    intake.open(model.text, model.guides.check, model.max_model_len, loop.inbox)
     channel.send([Loaded(model.max_model_len)])
     loop.run()
     return 0

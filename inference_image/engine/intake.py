@@ -4,6 +4,7 @@ import os
 import queue
 import threading
 import traceback
+from collections.abc import Callable
 
 from engine.channel import Channel
 from engine.loop import Job
@@ -31,9 +32,15 @@ class Intake:
         self._max_new_tokens = first[0].max_new_tokens
         return first[0]
 
-    def open(self, text: Text, max_model_len: int, inbox: queue.SimpleQueue[Job | Abort]) -> None:
+    def open(
+        self,
+        text: Text,
+        check_schema: Callable[[str], None],
+        max_model_len: int,
+        inbox: queue.SimpleQueue[Job | Abort],
+    ) -> None:
         """The model is there: begin to accept."""
-        self._text, self._max_model_len, self._inbox = text, max_model_len, inbox
+        self._text, self._check_schema, self._max_model_len, self._inbox = text, check_schema, max_model_len, inbox
         self._opened.set()
 
     def read(self) -> None:
@@ -61,6 +68,8 @@ class Intake:
         self._inbox.put(job)
 
     def _job(self, request: Submit) -> Job:
+        if request.json_schema is not None:
+            self._check_schema(request.json_schema)
         prompt = self._text.encode(request)
         room = self._max_model_len - len(prompt)
         # A request that names no length gets what is left; one that names one means it.

@@ -1,4 +1,4 @@
-"""From a model folder to a runner. The only module that loads weights."""
+"""From a model folder to a runner: how much memory there is, and what fits into it."""
 
 import json
 from dataclasses import dataclass
@@ -7,90 +7,84 @@ from typing import Any
 
 import psutil
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from artifact.folder import ArtifactRefusedError
+from engine.guide import JsonGuides
+from engine.model.config import ModelConfig, read_config
+from engine.model.decoder import Decoder
+from engine.model.linear import int8_is_supported
+from engine.model.rows import RowStore
 from engine.policy import Budget
 from engine.protocol import Configure
 from engine.runner import Runner
 from engine.text import ModelText
 
-# Growing the KV cache holds the old and the new one at once, hence shares well below the half of what is free.
-_KV_SHARE_OF_RAM = 0.2
-_KV_SHARE_OF_GPU = 0.4
-_PREFILL_TOKENS_CPU = 256
-_PREFILL_TOKENS_GPU = 2048
+# Memory that is free after the weights are there; the rest is for a step's own tensors and for the neighbours.
+_KV_SHARE_OF_RAM = 0.4
+# Enough prompt tokens in a step for the matrix units to be busy, few enough for running streams to go on.
+_STEP_TOKENS_CPU = 256
+_BLOCK_TOKENS = 16
 
 
 @dataclass(frozen=True)
 class Model:
     runner: Runner
     text: ModelText
+    guides: JsonGuides
     budget: Budget
     max_model_len: int
     eos: frozenset[int]
 
 
 def load(settings: Configure) -> Model:
-    """Load a folder that `check_folder` has passed onto the GPU, or the CPU where there is none.
+    """Load a folder that `check_folder` has passed.
 
     Raises:
-        ArtifactRefusedError: the folder cannot be loaded.
+        ArtifactRefusedError: the folder cannot be loaded, or not in the precision that the settings ask for.
     """
     folder = Path(settings.model_dir)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = _weights(folder, settings.dtype, device)
-    runner = Runner(model)
-    context = int(model.config.get_text_config().max_position_embeddings)
-    kv_tokens = _free_bytes(device) // runner.cache.bytes_per_token
-    longest = min(context, settings.max_model_len or context, kv_tokens)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    if not getattr(tokenizer, "is_fast", False):
+    config = read_config(folder)
+    decoder = Decoder(config, folder, torch.device("cpu"), _precision(settings.dtype, config))
+    budget = _budget(settings, config, decoder.dtype)
+    longest = min(config.context, settings.max_model_len or config.context, budget.kv_tokens)
+    text = ModelText(folder, longest)
+    eos = _end_tokens(folder, text)
+    guides = JsonGuides(text, eos, config.vocabulary)
+    store = RowStore(config, decoder.dtype, budget, longest)
+    return Model(Runner(decoder, store, guides.guide, budget.block_tokens), text, guides, budget, longest, eos)
+
+
+def _precision(asked: str, config: ModelConfig) -> str:
+    if config.quantised:
+        # Its linear layers compute in bfloat16 whatever is asked; the rest is small.
+        return "float32" if asked in ("auto", "int8") else asked
+    if asked == "auto":
+        # Without AMX a bfloat16 product is slower than a float32 one on a CPU, and 8-bit ones are far faster.
+        return "int8" if int8_is_supported() else "float32"
+    if asked == "int8" and not int8_is_supported():
+        raise ArtifactRefusedError("int8 needs an x86 processor; set SLIPWAY_DTYPE to float32 or auto")
+    return asked
+
+
+def _budget(settings: Configure, config: ModelConfig, dtype: torch.dtype) -> Budget:
+    free = int(psutil.virtual_memory().available * _KV_SHARE_OF_RAM)
+    slots, token_bytes = settings.max_concurrency, RowStore.token_bytes(config, dtype)
+    # More than every slot's full context is never used.
+    most = slots * -(-config.context // _BLOCK_TOKENS)
+    blocks = min(most, free // (token_bytes * _BLOCK_TOKENS))
+    if blocks < 1:
+        need = token_bytes * _BLOCK_TOKENS
         raise ArtifactRefusedError(
-            "tokenizer.json does not load as a fast tokenizer; save the tokenizer in that format"
+            f"{free} bytes are left for keys and values, one block needs {need}; serve it on a larger instance"
         )
-    prefill = _PREFILL_TOKENS_GPU if device.type == "cuda" else _PREFILL_TOKENS_CPU
-    budget = Budget(slots=settings.max_concurrency, kv_tokens=kv_tokens, prefill_tokens=prefill)
-    return Model(runner, ModelText(tokenizer, longest), budget, longest, _end_tokens(model, tokenizer))
+    return Budget(slots, blocks, max(_STEP_TOKENS_CPU, 2 * slots), _BLOCK_TOKENS)
 
 
-def _weights(folder: Path, dtype: str, device: torch.device) -> Any:
-    quantised = json.loads((folder / "config.json").read_bytes()).get("quantization_config", {})
-    if quantised and device.type == "cpu" and quantised.get("quant_method") != "bitsandbytes":
-        raise ArtifactRefusedError(
-            f"config.json asks for {quantised.get('quant_method')} quantisation, which needs CUDA; serve it on a GPU"
-        )
-    if dtype == "auto" and device.type == "cpu" and not quantised:
-        # Without AMX a bfloat16 product is slower than a float32 one on a CPU.
-        dtype = "float32"
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            device_map={"": device},
-            attn_implementation="sdpa",
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-        )
-    except (ValueError, KeyError, RuntimeError, ImportError, OSError) as error:
-        raise ArtifactRefusedError(f"the weights do not load: {type(error).__name__}: {str(error)[:800]}") from error
-    model.requires_grad_(requires_grad=False)
-    return model.train(mode=False)
-
-
-def _free_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        free, _total = torch.cuda.mem_get_info(device)
-        return int(free * _KV_SHARE_OF_GPU)
-    return int(psutil.virtual_memory().available * _KV_SHARE_OF_RAM)
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+def _end_tokens(folder: Path, text: ModelText) -> frozenset[int]:
     """Every token that ends an answer, wherever the artifact says so."""
-    generation: GenerationConfig | None = model.generation_config
-    named = [getattr(generation, "eos_token_id", None), model.config.eos_token_id, tokenizer.eos_token_id]
-    flat = [one for name in named for one in (name if isinstance(name, list) else [name])]
+    files = [folder / "generation_config.json", folder / "config.json"]
+    named: list[Any] = [json.loads(file.read_bytes()).get("eos_token_id") for file in files if file.is_file()]
+    flat = [one for name in [*named, text.end_token] for one in (name if isinstance(name, list) else [name])]
     return frozenset(int(one) for one in flat if one is not None)

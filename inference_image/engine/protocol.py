@@ -3,7 +3,6 @@
 A message is one line of JSON: a list of `[name, fields]` pairs. All tokens of a step travel in one message.
 """
 
-import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -37,8 +36,28 @@ class Submit:
     temperature: float = 0.0
     """0 is greedy."""
     top_p: float = 1.0
+    top_k: int = 0
+    """0 keeps every token."""
+    min_p: float = 0.0
+    """Tokens below this share of the likeliest one's probability are dropped."""
     seed: int | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
     stop: list[str] = field(default_factory=list)
+    stop_token_ids: list[int] = field(default_factory=list)
+    ignore_eos: bool = False
+    """Talk on until max_tokens or a stop; for measurements."""
+    logprobs: int | None = None
+    """Likeliest tokens to report beside each chosen one; None reports none."""
+    json_schema: str | None = None
+    """The answer is JSON that this schema admits."""
+    priority: int = 0
+    """Higher runs earlier; 0 is normal."""
+    deadline_s: float | None = None
+    """Seconds after arrival in the engine at which the answer is worth nothing any more."""
+    cache_salt: str = ""
+    """Requests share computed prefixes only with requests of the same salt."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +106,8 @@ class Piece:
 
     request_id: str
     text: str
+    logprobs: list[dict[str, Any]] = field(default_factory=list)
+    """Of the tokens since the last piece, in the form of OpenAI's `logprobs.content`, if they were asked for."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +118,8 @@ class Finished:
     reason: FinishReason
     prompt_tokens: int
     generated_tokens: int
+    cached_tokens: int = 0
+    """Prompt tokens that were not computed, because an earlier request had the same beginning."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +144,7 @@ _BY_NAME: dict[str, type[Message]] = {
 
 def encode(messages: Iterable[Message]) -> bytes:
     """One line. Strings may hold lone surrogates: JSON escapes them."""
-    pairs = [[type(message).__name__, dataclasses.asdict(message)] for message in messages]
+    pairs = [[type(message).__name__, vars(message)] for message in messages]
     return json.dumps(pairs, separators=(",", ":")).encode() + b"\n"
 
 

@@ -1,95 +1,84 @@
-"""The device side of a step: forward passes over an unmodified transformers model."""
+"""The device side of a step: from the plan's counters to tensors and back to tokens."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 
-from engine.kv_cache import SlotCache
+from engine.device import Drawn, OutOfDeviceMemoryError
+from engine.model.decoder import Attention, Decoder
+from engine.policy import Chunk, Opened, Plan, Seal
 from engine.protocol import Submit
-from engine.sampling import Sampler
+from engine.sampling import Guide, Sampler, choose
+
+MakeGuide = Callable[[str], Guide]
+
+
+class Store(Protocol):
+    """Keys and values of all slots; `model.rows.RowStore` on the CPU. A paged store of the GPU goes in its place."""
+
+    def open(self, slot: int, shared: Sequence[int]) -> None: ...
+    def close(self, slot: int) -> None: ...
+    def seal(self, seals: Sequence[Seal]) -> None: ...
+    def aim(self, decode: Sequence[tuple[int, int]], chunks: Sequence[Chunk]) -> Attention: ...
 
 
 class Runner:
-    """Runs the plan of the schedule. One thread calls it.
+    """Runs the plans of the schedule. One thread calls it.
 
     Args:
-        model: a causal language model of transformers in eval mode.
+        guide: makes the guide of a JSON schema.
+        block_tokens: of the budget.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._device = model.device
-        self.cache = SlotCache(model.config.get_text_config(), model.dtype, model.device)
+    def __init__(self, decoder: Decoder, store: Store, guide: MakeGuide, block_tokens: int) -> None:
+        self._decoder, self._store, self._guide, self._block_tokens = decoder, store, guide, block_tokens
         self._samplers: dict[int, Sampler] = {}
-        self._length: dict[int, int] = {}
-        """Tokens of the slot whose keys and values are written."""
-        self._next: dict[int, int] = {}
-        """Token that the slot's next step reads."""
+        self._ids: dict[int, list[int]] = {}
+        """Prompt and answer; keys and values of all but the last are written once the prompt is read."""
 
-    def shape(self, rows: int, row_tokens: int) -> None:
-        self.cache.reshape(rows, row_tokens)
-
-    def open(self, slot: int, request: Submit) -> None:
-        self._samplers[slot] = Sampler(request.temperature, request.top_p, request.seed)
-        self._length[slot] = 0
+    def open(self, opened: Opened, request: Submit, prompt: Sequence[int]) -> None:
+        guide = None if request.json_schema is None else self._guide(request.json_schema)
+        self._samplers[opened.slot] = Sampler(request, prompt, guide)
+        self._ids[opened.slot] = list(prompt)
+        self._store.open(opened.slot, opened.blocks[: opened.cached_tokens // self._block_tokens])
 
     def close(self, slot: int) -> None:
-        self._samplers.pop(slot, None)
-        self._length.pop(slot, None)
-        self._next.pop(slot, None)
-        self.cache.clear(slot)
+        del self._samplers[slot], self._ids[slot]
+        self._store.close(slot)
 
-    def prefill(self, slot: int, ids: Sequence[int], *, last: bool) -> int | FloatingPointError | None:
-        """Read the next part of the slot's prompt.
-
-        Returns:
-            the first token of the answer, or why there is none, if this is the prompt's last part; else None.
-        """
-        start = self._length[slot]
-        end = start + len(ids)
-        positions = torch.arange(start, end, device=self._device)  # (time,), int64
-        seen = torch.arange(end, device=self._device)
-        mask = (seen[None, :] <= positions[:, None])[None, None]  # (1, 1, time, seen), bool
-        logits = self._forward(torch.tensor([list(ids)]), positions[None], mask, [slot], end)
-        self._length[slot] = end
-        return self._choose(slot, logits[0]) if last else None
-
-    def decode(self, slots: Sequence[int]) -> dict[int, int | FloatingPointError]:
-        """One token for each slot; an error in the place of a token concerns that slot only."""
-        rows = max(slots) + 1
-        # Rows between the slots are computed and thrown away: one contiguous view costs less than gathering.
-        tokens = torch.tensor([[self._next.get(row, 0)] for row in range(rows)])
-        # They write where their own next token will go, so that nothing they hold is touched.
-        positions = torch.tensor([self._length.get(row, 0) for row in range(rows)])
-        visible = int(positions.max()) + 1
-        seen = torch.arange(visible)
-        mask = (seen[None, :] <= positions[:, None])[:, None, None]  # (rows, 1, 1, seen), bool
-        logits = self._forward(tokens, positions[:, None].to(self._device), mask.to(self._device), range(rows), visible)
-        for slot in slots:
-            self._length[slot] += 1
-        return {slot: self._choose(slot, logits[slot]) for slot in slots}
-
-    def _choose(self, slot: int, logits: torch.Tensor) -> int | FloatingPointError:
+    def step(self, plan: Plan) -> dict[int, Drawn | FloatingPointError]:
+        """As `engine.device.Device` has it."""
+        speakers = [*plan.decode, *(chunk.slot for chunk in plan.chunks if chunk.last)]
         try:
-            self._next[slot] = self._samplers[slot].choose(logits)
-        except FloatingPointError as error:
-            return error
-        return self._next[slot]
+            logits = self._forward(plan)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+                raise OutOfDeviceMemoryError(str(error)) from error
+            raise
+        self._store.seal(plan.seals)
+        drawn = choose(logits[: len(speakers)], [self._samplers[slot] for slot in speakers])
+        for slot, one in zip(speakers, drawn, strict=True):
+            if isinstance(one, Drawn):
+                self._ids[slot].append(one.token)
+        return dict(zip(speakers, drawn, strict=True))
 
-    @torch.inference_mode()
-    def _forward(
-        self, tokens: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor, rows: Sequence[int], visible: int
-    ) -> torch.Tensor:
-        """Logits after each row's last token: (rows, vocabulary), the model's dtype."""
-        cache = self.cache.aim(torch.tensor(list(rows), device=self._device), positions[:, 0], visible)
-        output = self._model(
-            input_ids=tokens.to(self._device),
-            position_ids=positions,
-            attention_mask=mask,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
+    def _forward(self, plan: Plan) -> torch.Tensor:
+        """Logits of the speakers in their order; of some token if nobody speaks yet."""
+        decode = [(slot, len(self._ids[slot]) - 1) for slot in plan.decode]
+        tokens = [self._ids[slot][-1] for slot in plan.decode]
+        positions = [position for _slot, position in decode]
+        wanted = list(range(len(decode)))
+        for chunk in plan.chunks:
+            places = range(chunk.start, chunk.start + chunk.count)
+            tokens += self._ids[chunk.slot][chunk.start : places.stop]
+            positions += places
+            if chunk.last:
+                wanted.append(len(tokens) - 1)
+        device = self._decoder.device
+        return self._decoder.forward(
+            torch.tensor(tokens, device=device),
+            torch.tensor(positions, device=device),
+            self._store.aim(decode, plan.chunks),
+            torch.tensor(wanted or [0], device=device),
         )
-        logits: torch.Tensor = output.logits[:, -1]
-        return logits

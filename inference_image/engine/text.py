@@ -1,9 +1,15 @@
 """The text side of a model: its own chat template and tokenizer."""
 
+import json
 from collections.abc import Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
+from tokenizers import Tokenizer
+
+from artifact.folder import ArtifactRefusedError
 from engine.protocol import Submit
+from engine.template import read_template, special_tokens
 
 
 class RequestRefusedError(Exception):
@@ -31,21 +37,41 @@ class Text(Protocol):
     def decode(self, ids: Sequence[int]) -> str:
         """Text of an answer, special tokens left out."""
 
+    def token(self, token: int) -> str:
+        """Text of one token by itself, special or not."""
+
 
 class ModelText:
     """The text side of an artifact.
 
     Args:
-        tokenizer: a transformers tokenizer over the artifact's tokenizer.json.
+        folder: passed by `check_folder`.
         max_model_len: tokens of the context.
+
+    Raises:
+        ArtifactRefusedError: the tokenizer or the chat template cannot be read.
     """
 
-    def __init__(self, tokenizer: Any, max_model_len: int) -> None:
-        self._tokenizer = tokenizer
-        # The Rust tokenizer is read by two threads; its transformers wrapper sets options on it and so is not.
-        self._backend = tokenizer.backend_tokenizer
+    def __init__(self, folder: Path, max_model_len: int) -> None:
+        config = folder / "tokenizer_config.json"
+        named = json.loads(config.read_bytes()) if config.is_file() else {}
+        self.tokenizer_json = (folder / "tokenizer.json").read_text("utf-8")
+        try:
+            self._tokenizer = Tokenizer.from_str(self.tokenizer_json)
+        except Exception as error:  # the library raises nothing narrower
+            raise ArtifactRefusedError(f"tokenizer.json does not load: {str(error)[:300]}; save it again") from error
+        # What a file of training settings says about its texts' length is not for us.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._template = read_template(folder, named)
+        self._special = special_tokens(folder, named)
         self._max_model_len = max_model_len
-        self._max_characters = max_model_len * max(map(len, self._backend.get_vocab()))
+        self._max_characters = max_model_len * max(map(len, self._tokenizer.get_vocab()))
+
+    @property
+    def end_token(self) -> int | None:
+        """What the tokenizer's own settings name as the end of a text."""
+        return self._tokenizer.token_to_id(self._special.get("eos_token", ""))
 
     def encode(self, request: Submit) -> list[int]:
         self._refuse_endless(request)
@@ -56,7 +82,7 @@ class ModelText:
             text, param, special = self._render(request.messages), "messages", False
         try:
             # A batch of one, because the single call holds the interpreter and with it every running stream.
-            ids: list[int] = self._backend.encode_batch([text], add_special_tokens=special)[0].ids
+            ids: list[int] = self._tokenizer.encode_batch([text], add_special_tokens=special)[0].ids
         except (TypeError, UnicodeEncodeError) as error:
             raise RequestRefusedError(
                 "invalid_request", f"{param} holds a lone surrogate, which is no text; send whole characters", param
@@ -66,7 +92,11 @@ class ModelText:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        text: str = self._backend.decode(list(ids), skip_special_tokens=True)
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    def token(self, token: int) -> str:
+        text: str = self._tokenizer.decode([token], skip_special_tokens=False)
         return text
 
     def _refuse_endless(self, request: Submit) -> None:
@@ -82,16 +112,15 @@ class ModelText:
             )
 
     def _render(self, messages: list[dict[str, str]]) -> str:
-        if not self._tokenizer.chat_template:
+        if self._template is None:
             raise RequestRefusedError(
                 "no_chat_template",
                 'this model has no chat template; send {"inputs": …} or drop an artifact with chat_template.jinja',
                 "messages",
             )
         try:
-            text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            return self._template.render(messages)
         except Exception as error:  # process boundary: the template is the artifact's program and may raise anything
             raise RequestRefusedError(
                 "invalid_request", f"the model's chat template refuses the messages: {str(error)[:300]}", "messages"
             ) from error
-        return text

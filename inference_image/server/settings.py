@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 _RELEASE = re.compile(r"[0-9a-f]{12}")
 _ROLLOUT = re.compile(r"[0-9a-f]{12}-[1-9][0-9]{0,5}")
-_DTYPES = ("auto", "float32", "bfloat16", "float16")
+_DTYPES = ("auto", "int8", "float32", "bfloat16", "float16")
 
 
 class SettingsError(Exception):

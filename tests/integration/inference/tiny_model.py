@@ -35,17 +35,18 @@ def _tokenizer(*, chat: bool) -> Any:
     return tokenizer
 
 
-def tiny_llama(seed: int = 0) -> Any:
+def tiny_llama(seed: int = 0, **changed: Any) -> Any:
     """Grouped-query attention: two heads share a key."""
     torch.manual_seed(seed)
-    config = LlamaConfig(**_shape(), num_key_value_heads=2)
+    config = LlamaConfig(**{**_shape(), "num_key_value_heads": 2, **changed})
     return LlamaForCausalLM(config).train(mode=False)
 
 
-def tiny_stablelm(seed: int = 0) -> Any:
+def tiny_stablelm(seed: int = 0, **changed: Any) -> Any:
     """Partial rotary embedding and layer norm, as the headline model has them."""
     torch.manual_seed(seed)
-    return StableLmForCausalLM(StableLmConfig(**_shape(), num_key_value_heads=4)).train(mode=False)
+    config = StableLmConfig(**{**_shape(), "num_key_value_heads": 4, **changed})
+    return StableLmForCausalLM(config).train(mode=False)
 
 
 def _shape() -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
+from engine.device import Drawn, OutOfDeviceMemoryError
 from engine.loop import Job, Loop
-from engine.policy import Budget
+from engine.policy import Budget, Opened, Plan
 from engine.protocol import Abort, Beat, Event, Failed, Finished, Piece, Submit
 
 EOS = 0
@@ -22,50 +24,53 @@ class LetterText:
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(chr(96 + token) for token in ids)
 
+    def token(self, token: int) -> str:
+        return self.decode([token])
+
 
 class CannedDevice:
-    """Answers each prompt with the same letters again, then with the end; prompts of "z" make it lose its numbers."""
+    """Answers each prompt with the same letters again, then with the end.
+
+    Prompts of "z" make it lose its numbers. A prompt with a "y" makes a step of more than one request too large.
+    """
 
     def __init__(self) -> None:
         self.open_slots: dict[int, list[int]] = {}
+        self.prompts: dict[int, list[int]] = {}
         self.closed: list[int] = []
-        self.rows = 0
 
-    def shape(self, rows: int, row_tokens: int) -> None:  # noqa: ARG002 - the protocol's signature
-        self.rows = rows
-
-    def open(self, slot: int, request: Submit) -> None:  # noqa: ARG002 - the protocol's signature
-        assert slot < self.rows, "a slot was opened before its row was there"
-        assert slot not in self.open_slots
-        self.open_slots[slot] = []
+    def open(self, opened: Opened, request: Submit, prompt: Sequence[int]) -> None:  # noqa: ARG002 - the protocol's
+        assert opened.slot not in self.open_slots
+        self.open_slots[opened.slot], self.prompts[opened.slot] = list(prompt), list(prompt)
 
     def close(self, slot: int) -> None:
         del self.open_slots[slot]
         self.closed.append(slot)
 
-    def prefill(self, slot: int, ids: Sequence[int], *, last: bool) -> int | FloatingPointError | None:
-        self.open_slots[slot] += ids
-        return self._next(slot) if last else None
+    def step(self, plan: Plan) -> dict[int, Drawn | FloatingPointError]:
+        slots = [*plan.decode, *(chunk.slot for chunk in plan.chunks)]
+        if len(slots) > 1 and any(25 in self.prompts[slot] for slot in slots):
+            raise OutOfDeviceMemoryError("no room for 7 bytes")
+        speakers = [*plan.decode, *(chunk.slot for chunk in plan.chunks if chunk.last)]
+        return {slot: self._next(slot) for slot in speakers}
 
-    def decode(self, slots: Sequence[int]) -> dict[int, int | FloatingPointError]:
-        return {slot: self._next(slot) for slot in slots}
-
-    def _next(self, slot: int) -> int | FloatingPointError:
+    def _next(self, slot: int) -> Drawn | FloatingPointError:
         left = self.open_slots[slot]
         token = left.pop(0) if left else EOS
-        return FloatingPointError("no numbers") if token == 26 else token
+        return FloatingPointError("no numbers") if token == 26 else Drawn(token, -0.5, ((token, -0.5),))
 
 
 class Bench:
     def __init__(self, slots: int = 2) -> None:
         self.events: list[Event] = []
         self.device = CannedDevice()
-        budget = Budget(slots=slots, kv_tokens=1000, prefill_tokens=3)
-        self.loop = Loop(self.device, LetterText(), budget, frozenset({EOS}), self.events.extend)
+        self.now = 0.0
+        budget = Budget(slots=slots, blocks=250, step_tokens=slots + 3, block_tokens=4)
+        self.loop = Loop(self.device, LetterText(), budget, frozenset({EOS}), self.events.extend, lambda: self.now)
 
-    def ask(self, request_id: str, prompt: str, max_tokens: int = 50, stop: Sequence[str] = ()) -> None:
-        request = Submit(request_id, prompt=prompt, stop=list(stop))
-        self.loop.inbox.put(Job(request, LetterText().encode(request), max_tokens))
+    def ask(self, request_id: str, prompt: str, max_tokens: int = 50, stop: Sequence[str] = (), **fields: Any) -> None:
+        request = Submit(request_id, prompt=prompt, stop=list(stop), **fields)
+        self.loop.inbox.put(Job(request, LetterText().encode(request), max_tokens, self.now))
 
     def work(self, steps: int = 60) -> None:
         for _ in range(steps):
@@ -115,7 +120,7 @@ def test_everyone_gets_exactly_one_terminal_event_and_every_slot_comes_back() ->
     ends = Counter(event.request_id for event in bench.events if isinstance(event, TERMINAL))
     assert ends == Counter({f"r{number}": 1 for number in range(20)})
     assert bench.device.open_slots == {}
-    assert bench.device.rows == 0, "an idle engine gives its memory back"
+    bench.loop.schedule.check()
 
 
 def test_one_request_without_numbers_fails_alone() -> None:
@@ -160,8 +165,84 @@ def test_aborting_a_waiting_or_unknown_request_disturbs_nobody() -> None:
 
 def test_every_step_is_heard_even_when_no_text_is_final() -> None:
     bench = Bench()
-    bench.ask("r", "abcdefghi")  # its first two steps only read the prompt
+    bench.ask("r", "abcdefghijk")  # its first two steps only read the prompt
 
     bench.work(1)
 
     assert bench.events == [Beat()]
+
+
+def test_a_step_too_large_for_the_memory_fails_its_own_requests_and_no_later_one() -> None:
+    bench = Bench(slots=2)
+    for name, prompt in {"a": "abc", "b": "y", "waits": "hello"}.items():
+        bench.ask(name, prompt)
+
+    bench.work()
+
+    assert [event.message for event in bench.events if isinstance(event, Failed)] == [
+        "2 requests together ran out of the device's memory (no room for 7 bytes); send the request again"
+    ] * 2
+    assert bench.text("waits") == "hello"
+    assert bench.device.open_slots == {}
+
+
+def test_a_deadline_ends_the_running_and_the_waiting_with_its_number() -> None:
+    bench = Bench(slots=1)
+    bench.ask("runs", "abcdefghij", deadline_s=5.0)
+    bench.ask("waits", "hi", deadline_s=5.0)
+    bench.ask("has time", "ok")
+    bench.work(3)
+
+    bench.now = 5.0
+    bench.work()
+
+    ends = {name: bench.of(name)[-1] for name in ("runs", "waits", "has time")}
+    assert isinstance(ends["has time"], Finished)
+    for name in ("runs", "waits"):
+        end = ends[name]
+        assert isinstance(end, Failed)
+        assert end.code == "deadline_exceeded"
+        assert "5 s after the request" in end.message
+    assert bench.device.open_slots == {}
+
+
+def test_stop_tokens_end_an_answer_and_are_not_shown_and_eos_can_be_ignored() -> None:
+    bench = Bench()
+    bench.ask("stops", "hello", stop_token_ids=[ord("l") - 96])
+    bench.ask("goes on", "hi", max_tokens=5, ignore_eos=True)
+
+    bench.work()
+
+    assert bench.text("stops") == "he"
+    end = bench.of("goes on")[-1]
+    assert isinstance(end, Finished)
+    assert (end.reason, end.generated_tokens) == ("length", 5)
+
+
+def test_log_probabilities_come_with_the_text_of_their_tokens_and_none_is_lost() -> None:
+    bench = Bench()
+    bench.ask("r", "help", stop=["lp!"], logprobs=1)
+
+    bench.work()
+
+    noted = [one for event in bench.of("r") if isinstance(event, Piece) for one in event.logprobs]
+    assert [one["token"] for one in noted] == ["h", "e", "l", "p", "`"]  # "`" is how LetterText shows the end token
+    assert noted[0] == {
+        "token": "h",
+        "logprob": -0.5,
+        "bytes": [104],
+        "top_logprobs": [{"token": "h", "logprob": -0.5, "bytes": [104]}],
+    }
+
+
+def test_a_second_request_with_the_same_beginning_says_how_much_it_found() -> None:
+    bench = Bench(slots=1)
+    bench.ask("first", "abcdefghij")
+    bench.ask("second", "abcdefghxx")
+
+    bench.work()
+
+    first, second = bench.of("first")[-1], bench.of("second")[-1]
+    assert isinstance(first, Finished)
+    assert isinstance(second, Finished)
+    assert (first.cached_tokens, second.cached_tokens) == (0, 8)  # two whole blocks of four

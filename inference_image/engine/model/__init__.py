@@ -1,0 +1,1 @@
+"""The forward pass: configuration, weights, linear layers, decoder and the store of keys and values."""

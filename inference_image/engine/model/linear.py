@@ -1,0 +1,81 @@
+"""Linear layers in each precision. The only place that knows how weights are stored."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that everybody who writes torch uses
+
+Linear = Callable[[torch.Tensor], torch.Tensor]
+"""(tokens, in) to (tokens, out), both in the model's dtype."""
+
+# Unsigned 8-bit activations, so that -1, 0 and 1 are the codes 1, 128 and 255.
+_STEP, _ZERO = 1 / 127, 128
+_SMALLEST = 1e-12
+
+
+def dense(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
+    """Args: weight: (out, in); bias: (out,); both in the dtype of the computation."""
+    return lambda x: F.linear(x, weight, bias)
+
+
+def int8_is_supported() -> bool:
+    """int8 needs FBGEMM's kernels, which are built for x86 only."""
+    return "fbgemm" in torch.backends.quantized.supported_engines
+
+
+def int8(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
+    """8-bit weights, one scale per output; 8-bit activations, one scale per token.
+
+    FBGEMM knows one activation scale for a whole batch. Each token's row is therefore divided by its own largest
+    magnitude first, and the result multiplied by it: the arithmetic of per-token quantisation at the speed of VNNI.
+    The range is fixed to [-1, 1], so a token's result does not depend on its neighbours.
+
+    Args:
+        weight: (out, in), any floating dtype.
+    """
+    packed = _pack(weight)
+    multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+
+    def apply(x: torch.Tensor) -> torch.Tensor:
+        largest = x.abs().amax(-1, keepdim=True).clamp_min_(_SMALLEST)
+        y: torch.Tensor = multiply(x / largest, _STEP, _ZERO, packed).mul_(largest)
+        return y if bias is None else y.add_(bias)
+
+    return apply
+
+
+def _pack(weight: torch.Tensor) -> Any:
+    exact = weight.float()
+    scales = (exact.abs().amax(1) / 127).clamp_min_(_SMALLEST).double()
+    engine = torch.backends.quantized.engine
+    torch.backends.quantized.engine = "fbgemm"
+    try:
+        with warnings.catch_warnings():
+            # Deprecated for a library that does not have this kernel; torch is pinned (decision 0002).
+            warnings.simplefilter("ignore", UserWarning)
+            codes = torch.quantize_per_channel(
+                exact, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8
+            )
+        return torch.ops.quantized.linear_prepack(codes, None)
+    finally:
+        torch.backends.quantized.engine = engine
+
+
+def four_bit(parts: Sequence[tuple[torch.Tensor, Any]], bias: torch.Tensor | None, dtype: torch.dtype) -> Linear:
+    """bitsandbytes' 4-bit weights.
+
+    Args:
+        parts: codes and quantisation state of each matrix; their outputs are laid side by side.
+        dtype: of the computation.
+    """
+    from bitsandbytes.autograd._functions import matmul_4bit  # noqa: PLC0415 - seconds, for such models only
+
+    def apply(x: torch.Tensor) -> torch.Tensor:
+        given = x.to(dtype)
+        outputs = [matmul_4bit(given, codes.t(), quant_state=state) for codes, state in parts]
+        y = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
+        return (y if bias is None else y + bias).to(x.dtype)
+
+    return apply
