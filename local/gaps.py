@@ -11,6 +11,8 @@ from local.cloudformation.stack import STACK_TYPE
 from local.cloudformation.types import EMULATED, RECORDED, REFUSED, made_by_moto
 from local.iam.conditions import CONDITION_OPERATORS
 from local.sagemaker.control.api import Api
+from local.sagemaker.control.fields import kept_fields, refused_fields
+from local.service_quotas import ServiceQuotas
 
 PATH = Path(__file__).parent / "GAPS.md"
 
@@ -81,6 +83,17 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "An instance that leaves may finish its requests for 60 real seconds, which AWS does not promise.",
         "Then come SIGTERM and, 30 real seconds later, SIGKILL, as on AWS.",
         "Instance types are names: every instance is a process on this machine.",
+        "KMS keys, subnets and security groups are kept and not looked up.",
+        "Images of other accounts or regions are refused.",
+        "Quotas are 20 instances of each type and 40 in all; AWS gives a new account fewer, often none.",
+        "Instances of one endpoint, endpoints and endpoint configs have a limit only where the settings give one.",
+        "A variant with instance pools needs room in the quotas of its pools together.",
+        "AWS has instances without end, or a given number of a type; Availability Zones play no part.",
+    ),
+    "Service Quotas": (
+        "SageMaker's quotas for endpoints are there, and no others.",
+        "An increase is always approved, and at once unless the settings say when.",
+        "Quota codes are AWS's where they are known, which is 20 of them, and made up elsewhere.",
     ),
     "SNS": ("Queues and HTTP addresses receive; e-mail and SMS are kept and not sent; the others are refused.",),
 }
@@ -101,6 +114,10 @@ def text() -> str:
         "### Refused\n\nEvery other type. By name, because they belong to a rollout and not to a stack here:\n\n"
         + _bullets(_code(REFUSED)),
         "## SageMaker operations\n\nEvery other one is refused.\n\n" + ", ".join(_code(sorted(Api.OPERATIONS))),
+        "### Fields that are kept and change nothing\n\n" + ", ".join(_code(kept_fields())),
+        "### Fields and values that are refused\n\n" + ", ".join(_code(refused_fields())),
+        "## Service Quotas operations\n\nEvery other one is refused.\n\n"
+        + ", ".join(_code(sorted(ServiceQuotas.OPERATIONS))),
         "## Policy condition operators\n\nWith `IfExists`, `ForAllValues:` and `ForAnyValue:`.\n\n"
         + ", ".join(_code(CONDITION_OPERATORS)),
         "## Alarm comparisons\n\n" + ", ".join(_code(COMPARISONS)),
