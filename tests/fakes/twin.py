@@ -159,13 +159,13 @@ class Twin:
         assert caught.value.code == "ValidationException", caught.value
         return caught.value.message
 
-    def config(self, name: str, **counts: int) -> str:
+    def config(self, name: str, instance_type: str = INSTANCE_TYPE, **counts: int) -> str:
         """An endpoint config with a variant for each keyword."""
         variants = [
             {
                 "VariantName": variant,
                 "ModelName": "m",
-                "InstanceType": INSTANCE_TYPE,
+                "InstanceType": instance_type,
                 "InitialInstanceCount": count,
                 "ContainerStartupHealthCheckTimeoutInSeconds": 600,
             }

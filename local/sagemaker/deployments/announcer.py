@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from local.sagemaker.behaviour import Behaviour
-from local.sagemaker.endpoint import Endpoint, describe
 from local.sagemaker.registry import Registry
 from local.sagemaker.statuses import EndpointStatus
 
@@ -28,19 +27,19 @@ class Announcer:
         self._emit = emit
         self._behaviour = behaviour
 
-    def state(self, endpoint: Endpoint) -> None:
-        """Tell that the endpoint's status changed."""
-        self._tell(STATE_CHANGE, endpoint)
+    def state(self, described: Mapping[str, Any]) -> None:
+        """Tell that the status of an endpoint changed to what DescribeEndpoint then answered."""
+        self._tell(STATE_CHANGE, described)
 
-    def deployment(self, endpoint: Endpoint) -> None:
+    def deployment(self, described: Mapping[str, Any]) -> None:
         """Tell that a deployment, or new capacity for the present config, came a stage further."""
-        self._tell(DEPLOYMENT_STATE_CHANGE, endpoint)
+        self._tell(DEPLOYMENT_STATE_CHANGE, described)
 
-    def _tell(self, detail_type: str, endpoint: Endpoint) -> None:
-        tags = {tag["Key"]: tag["Value"] for tag in self._registry.tags(endpoint.arn)}
-        said = detail(describe(endpoint), tags)
+    def _tell(self, detail_type: str, described: Mapping[str, Any]) -> None:
+        arn = described["EndpointArn"]
+        said = detail(described, {tag["Key"]: tag["Value"] for tag in self._registry.tags(arn)})
         for _ in range(self._behaviour.events_per_change):
-            self._emit(SOURCE, detail_type, said, [endpoint.arn])
+            self._emit(SOURCE, detail_type, said, [arn])
 
 
 def detail(described: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def move(deployment: Deployment) -> None:
         LaunchError: green does not come up.
         DeploymentFailedError: the guard speaks against it. `go_back` is the answer to both.
     """
-    deployment.launch(deployment.policy.steps[-1].of)
+    deployment.start(deployment.policy.steps[-1].of)
     deployment.guard.check_alarms("before traffic moved")
     for step in deployment.policy.steps:
         deployment.shift(step)

@@ -25,6 +25,9 @@ from local.sagemaker.registry import Registry
 from local.sagemaker.statuses import EndpointStatus, VariantStage
 from local.world import World
 
+# Developer guide, deployment guardrails, exclusions: such an endpoint falls back to all at once without a final bake.
+_WITHOUT_GUARDRAILS = "ml.inf1."
+
 logger = logging.getLogger(__name__)
 
 
@@ -71,7 +74,7 @@ class Deployer:
         """
         with endpoint.lock:
             self.admit(endpoint, Operation.UPDATE)
-            config = _deployment_config(endpoint, request)
+            config = _deployment_config(endpoint, specs, request)
             old = {name: variant.desired for name, variant in endpoint.variants().items()}
             policy = read_policy(config, _counts(specs), self._behaviour, old)
             if policy.guarded and set(old) != {spec.name for spec in specs}:
@@ -209,7 +212,11 @@ def _counts(specs: Sequence[VariantSpec]) -> dict[str, int]:
     return {spec.name: spec.instance_count for spec in specs}
 
 
-def _deployment_config(endpoint: Endpoint, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _deployment_config(
+    endpoint: Endpoint, specs: Sequence[VariantSpec], request: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    if any(spec.instance_type.startswith(_WITHOUT_GUARDRAILS) for spec in specs):
+        return None
     if request.get("RetainDeploymentConfig"):
         return endpoint.deployment_config
     return request.get("DeploymentConfig")

@@ -40,22 +40,24 @@ class Deployment:
     def new_runs(self) -> bool:
         return any(variant.instances for variant in self.new.variants.values())
 
-    def launch(self, counts: Counts) -> None:
-        """Bring the new variants up to these counts.
+    def start(self, counts: Counts) -> None:
+        """Bring the new fleet up with these counts.
 
         Raises:
             LaunchError: an instance cannot come into service.
             DeploymentFailedError: an alarm or the time limit speaks against it.
         """
-        missing = {name: count - len(self.new.variants[name].instances) for name, count in counts.items()}
-        self.journal.stage_new(self.new, VariantStage.CREATING, _each("Launching {} instance(s).", missing))
-        if self.new_runs:
-            for name, count in counts.items():
-                resize(self.new, name, count, self.guard.while_provisioning)
-            return
+        self.journal.stage_new(self.new, VariantStage.CREATING, _each("Launching {} instance(s).", counts))
         for name, count in counts.items():
             self.new.variants[name].desired = count
         self.new.start(self.guard.while_provisioning)
+
+    def grow(self, counts: Counts) -> None:
+        """Bring the new variants up to these counts; raises as `start` does."""
+        missing = {name: count - self.new.variants[name].desired for name, count in counts.items()}
+        self.journal.stage_new(self.new, VariantStage.CREATING, _each("Launching {} instance(s).", missing))
+        for name, count in counts.items():
+            resize(self.new, name, count, self.guard.while_provisioning)
 
     def shift(self, step: TrafficStep) -> None:
         """Give the new fleet its part of the traffic, and let it bake."""

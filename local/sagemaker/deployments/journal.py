@@ -1,10 +1,11 @@
 """What an operation writes into its endpoint's record, and tells of it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from local.clock import Clock
 from local.sagemaker.deployments.announcer import Announcer
-from local.sagemaker.endpoint import Endpoint, PendingDeployment, Stage, TrafficShare
+from local.sagemaker.endpoint import Endpoint, PendingDeployment, Stage, TrafficShare, describe
 from local.sagemaker.fleets.fleet import Fleet
 from local.sagemaker.fleets.instance import VariantSpec
 from local.sagemaker.statuses import EndpointStatus, VariantStage
@@ -36,8 +37,8 @@ class Journal:
         self.endpoint.pending = PendingDeployment(config_name, specs, now, stages=stages)
 
     def announce(self) -> None:
-        self._announcer.state(self.endpoint)
-        self._tell_stage()
+        """Tell what `begin` accepted; nobody else writes until it is over."""
+        self._tell(describe(self.endpoint))
 
     def stage_new(self, fleet: Fleet, stage: VariantStage, messages: Mapping[str, str]) -> None:
         """The pending deployment's fleet comes into this stage, each variant with its message."""
@@ -46,14 +47,16 @@ class Journal:
             if self.endpoint.pending:
                 self.endpoint.pending.fleet = fleet
                 self.endpoint.pending.stages = {name: Stage(stage, said, now) for name, said in messages.items()}
-        self._tell_stage()
+            described = describe(self.endpoint)
+        self._tell_stage(described)
 
     def stage_live(self, stage: VariantStage, messages: Mapping[str, str]) -> None:
         """The variants of the config that counts as current come into this stage."""
         now = self._clock.now()
         with self.endpoint.lock:
             self.endpoint.variant_stages = {name: Stage(stage, said, now) for name, said in messages.items()}
-        self._tell_stage()
+            described = describe(self.endpoint)
+        self._tell_stage(described)
 
     def wish(self, weights: Mapping[str, float]) -> None:
         with self.endpoint.lock:
@@ -90,7 +93,8 @@ class Journal:
                 self.endpoint.fleet, *leftovers = fleets
                 self.endpoint.leftovers = tuple(leftovers)
             self.endpoint.move_to(status, self._clock.now(), reason)
-        self.announce()
+            described = describe(self.endpoint)  # the next operation may begin as soon as the lock is free
+        self._tell(described)
 
     @staticmethod
     def drop_empty(fleets: Sequence[Fleet]) -> tuple[Fleet, ...]:
@@ -106,8 +110,13 @@ class Journal:
         """Another status in the middle of the operation."""
         with self.endpoint.lock:
             self.endpoint.move_to(status, self._clock.now(), reason)
-        self.announce()
+            described = describe(self.endpoint)  # the next operation may begin as soon as the lock is free
+        self._tell(described)
 
-    def _tell_stage(self) -> None:
+    def _tell(self, described: Mapping[str, Any]) -> None:
+        self._announcer.state(described)
+        self._tell_stage(described)
+
+    def _tell_stage(self, described: Mapping[str, Any]) -> None:
         if self._deployment_events:
-            self._announcer.deployment(self.endpoint)
+            self._announcer.deployment(described)

@@ -23,8 +23,8 @@ def move(deployment: Deployment) -> None:
         DeploymentFailedError: the guard speaks against it. `go_back` is the answer to both.
     """
     old = Side(deployment.old)
-    for step in deployment.policy.steps:
-        deployment.launch(step.capacity)
+    for number, step in enumerate(deployment.policy.steps):
+        (deployment.grow if number else deployment.start)(step.capacity)
         deployment.guard.check_alarms("before traffic moved")
         deployment.shift(step)
         if not step.is_full:

@@ -134,7 +134,7 @@ def twin() -> Iterator[Twin]:
         patch.setattr("local.sagemaker.fleets.fleet.RELAUNCH_DELAY_S", 0.005)
         twin = Twin(Path(folder), scale=20_000, partial_instances=PartialInstances.UP)
         for name, counts in CONFIGS.items():
-            twin.config(name, **counts)
+            twin.config(name, INSTANCE_TYPE, **counts)
         yield twin
         twin.stop()
 
@@ -149,6 +149,7 @@ class Sequence:
         self.twin = twin
         self.watch = watch
         self.name = f"chat-{next(_names)}"
+        twin.events.clear()
         self.possible: set[str] = set()
         self.served: str | None = None
         """The record of an endpoint that was InService once."""
@@ -257,8 +258,16 @@ class Sequence:
             self._delete()
             self.twin.until(lambda: self._record() is None)
         assert not self.watch.wrong, self.watch
+        self.twin.until(self._every_change_is_told)
         assert not self.twin.launcher.alive, "instances were left behind"
         assert self.twin.twin.capacity.taken(INSTANCE_TYPE) == 0
+
+    def _every_change_is_told(self) -> bool:
+        kind = "SageMaker Endpoint State Change"
+        told = [d["EndpointStatus"] for k, d in self.twin.events if k == kind and d["EndpointName"] == self.name]
+        moved = [EndpointStatus(after).in_events for _, after in self.watch.moves]
+        begun = ["CREATING"] * told.count("CREATING")  # an endpoint begins in it and does not move there
+        return sorted(told) == sorted(moved + begun)
 
     def _record(self) -> Endpoint | None:
         return self.twin.twin._registry.endpoints.find(self.name)

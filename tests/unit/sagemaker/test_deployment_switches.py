@@ -203,3 +203,15 @@ def test_a_change_is_told_once_or_several_times(given: Callable[..., Twin], time
 
     assert len(creating) == times
     assert all(detail == creating[0] for detail in creating)
+
+
+def test_inf1_instances_fall_back_to_all_at_once_without_a_bake(given: Callable[..., Twin]) -> None:
+    """Source: the developer guide, deployment guardrails, exclusions."""
+    twin = given()
+    tripped_alarm(twin)
+
+    twin.update(twin.config("inferentia", "ml.inf1.xlarge", v=2), all_at_once(3600))
+
+    after = twin.settled()
+    assert after["EndpointConfigName"] == "inferentia"
+    assert "LastDeploymentConfig" not in after
