@@ -106,8 +106,8 @@ class Visitor:
         self.answers[self.aws.invoke()["Body"].read().decode().partition(":")[0]] += 1
 
     def _stream(self) -> None:
-        parts = self.aws.stream("stream 5")
-        if parts != [b"data: %d\n\n" % number for number in range(5)]:
+        parts = self.aws.stream("stream 20")
+        if parts != [b"data: %d\n\n" % number for number in range(20)]:
             self.failures.append(f"a stream of {parts}")
 
     def _have_a_session(self) -> None:
@@ -134,7 +134,8 @@ def blue_green(**routing: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "policy",
     [
-        pytest.param(blue_green(Type="ALL_AT_ONCE"), id="all at once"),
+        # Without a bake blue is told to go while it still answers.
+        pytest.param(blue_green(Type="ALL_AT_ONCE", WaitIntervalInSeconds=0), id="all at once"),
         pytest.param(blue_green(Type="CANARY", CanarySize=ONE), id="canary"),
         pytest.param(blue_green(Type="LINEAR", LinearStepSize=ONE), id="linear"),
         pytest.param({"RollingUpdatePolicy": {"MaximumBatchSize": ONE, "WaitIntervalInSeconds": WAIT_S}}, id="rolling"),
