@@ -157,6 +157,7 @@ def check(template: Template, types: Types) -> None:
         raise ValidationError("Template format error: At least one Resources member must be defined.")
     for name, resource in resources.items():
         _check_declaration(name, resource)
+    intrinsics.check(list(template.section("Outputs").values()))
     unknown = sorted({resource["Type"] for resource in resources.values() if resource["Type"] not in types})
     if unknown:
         raise ValidationError(
@@ -165,6 +166,7 @@ def check(template: Template, types: Types) -> None:
         )
     _check_names(template, types)
     for name, resource in resources.items():
+        intrinsics.check(resource.get("Properties", {}))
         if problem := schemas.problem(resource["Type"], resource.get("Properties", {})):
             raise ValidationError(f"Properties validation failed for resource {name} with message: {problem}")
 

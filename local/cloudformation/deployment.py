@@ -93,7 +93,7 @@ class Deployment:
         """
         stack = self._stack
         for name in retained & set(stack.resources):
-            self._say(replace(stack.resources.pop(name), status="DELETE_SKIPPED"))
+            stack.resource_becomes(replace(stack.resources.pop(name), status="DELETE_SKIPPED", reason=""))
         stuck = self._remove(self._backwards(stack.resources), kept)
         if stuck:
             stack.becomes("DELETE_FAILED", f"The following resource(s) failed to delete: [{', '.join(stuck)}]. ")
@@ -254,7 +254,9 @@ class Deployment:
             else:
                 self._drop(resource)
         for resource in gone:
-            self._stack.resources.pop(resource.logical_id, None)
+            standing = self._stack.resources.get(resource.logical_id)
+            if standing and standing.physical_id == resource.physical_id:
+                self._stack.resources.pop(resource.logical_id)
             if resource.declaration.get("DeletionPolicy") in {"Retain", "RetainExceptOnCreate"}:
                 self._stack.resource_becomes(replace(resource, status="DELETE_SKIPPED"))
             else:

@@ -59,14 +59,14 @@ def with_stored_values(value: Any, scope: Scope) -> Any:
     """The resolved value with its dynamic references, `{{resolve:ssm:name:version}}`, replaced.
 
     Raises:
-        ValidationError: a reference to another service than SSM's plain parameters, or to a parameter that is missing.
+        ValidationError: the parameter is missing, or is no plain one.
     """
     if isinstance(value, list):
         return [with_stored_values(item, scope) for item in value]
     if isinstance(value, dict):
         return {key: with_stored_values(item, scope) for key, item in value.items()}
     if isinstance(value, str):
-        return _DYNAMIC.sub(lambda found: _dynamic(found[1], found[2], scope), value)
+        return _DYNAMIC.sub(lambda found: scope.stored(found[2]), value)
     return value
 
 
@@ -95,6 +95,26 @@ def condition(value: Any, scope: Scope) -> bool:
     if name == "Fn::Or":
         return any(condition(item, scope) for item in argument)
     raise refused(f"condition function {name}")
+
+
+def check(value: Any) -> None:
+    """Whether every function and dynamic reference in the value is one that is computed here.
+
+    Raises:
+        ValidationError: one is not.
+    """
+    if isinstance(value, str):
+        for service, _ in _DYNAMIC.findall(value):
+            if service != "ssm":
+                raise refused(f"dynamic reference {{{{resolve:{service}:…}}}}")
+    elif isinstance(value, list):
+        for item in value:
+            check(item)
+    elif isinstance(value, dict):
+        if name := function_of(value):
+            _function(name)
+        for item in value.values():
+            check(item)
 
 
 def references(value: Any) -> Iterator[tuple[str, str]]:
@@ -202,12 +222,6 @@ def _cidr(argument: Any, scope: Scope) -> list[str]:
     network = ipaddress.ip_network(block)
     subnets = network.subnets(new_prefix=network.max_prefixlen - int(bits))
     return [str(subnet) for _, subnet in zip(range(int(count)), subnets, strict=False)]
-
-
-def _dynamic(service: str, path: str, scope: Scope) -> str:
-    if service != "ssm":
-        raise refused(f"dynamic reference {{{{resolve:{service}:…}}}}")
-    return scope.stored(path)
 
 
 _FUNCTIONS: dict[str, Callable[[Any, Scope], Any]] = {

@@ -95,7 +95,9 @@ class MotoType:
         self.name_property = model.cloudformation_name_type() or ""
 
     def create(self, order: Order) -> Made:
-        declaration = {"Type": order.type, "Properties": dict(order.properties)}
+        # Some models read their name from the properties only.
+        named = {self.name_property: order.name} if self.name_property else {}
+        declaration = {"Type": order.type, "Properties": {**named, **order.properties}}
         resource: Any = self._model.create_from_cloudformation_json(
             order.name,
             declaration,

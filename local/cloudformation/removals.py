@@ -1,4 +1,4 @@
-"""How to delete, through each service's API, what moto's own models make and never delete."""
+"""How to delete, through each service's API, what moto's models never delete, or delete with all that it holds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -50,6 +50,10 @@ def _address(world: World, public_ip: str, _: Properties) -> None:
     ec2.release_address(AllocationId=address["AllocationId"])
 
 
+def _repository(world: World, name: str, properties: Properties) -> None:
+    world.client("ecr").delete_repository(repositoryName=name, force=bool(properties.get("EmptyOnDelete")))
+
+
 def _cluster(world: World, name: str, _: Properties) -> None:
     _unless_gone(lambda: world.client("ecs").delete_cluster(cluster=name), "ClusterNotFoundException")
 
@@ -70,9 +74,11 @@ REMOVALS: dict[str, Removal] = {
     "AWS::EC2::RouteTable": _by("ec2", "delete_route_table", "RouteTableId"),
     "AWS::EC2::SubnetRouteTableAssociation": _association,
     "AWS::EC2::VPCGatewayAttachment": _gateway_attachment,
+    "AWS::ECR::Repository": _repository,
     "AWS::ECS::Cluster": _cluster,
     "AWS::ElasticLoadBalancingV2::Listener": _by("elbv2", "delete_listener", "ListenerArn"),
     "AWS::ElasticLoadBalancingV2::ListenerRule": _by("elbv2", "delete_rule", "RuleArn"),
     "AWS::ElasticLoadBalancingV2::TargetGroup": _by("elbv2", "delete_target_group", "TargetGroupArn"),
     "AWS::IAM::ManagedPolicy": _by("iam", "delete_policy", "PolicyArn"),
+    "AWS::S3::Bucket": _by("s3", "delete_bucket", "Bucket"),
 }
