@@ -77,10 +77,13 @@ class Endpoints:
         rights.need("UpdateEndpoint", self._plane.registry.configs.arn(config_name))
         endpoint = looked_up(self._shelf, rights, "UpdateEndpoint", request["EndpointName"])
         config = self._seen_config(config_name)
-        with self._plane.quotas.deciding, endpoint.lock:
+        with endpoint.lock:
             self._deployer.admit(endpoint, Operation.UPDATE)
             self._check_new_config(endpoint, config_name)
-            specs = retain(specs_of(self._plane, config), endpoint.variants(), request)
+        read = specs_of(self._plane, config)  # asks other services, so nobody waits for it
+        with self._plane.quotas.deciding, endpoint.lock:
+            self._deployer.admit(endpoint, Operation.UPDATE)
+            specs = retain(read, endpoint.variants(), request)
             demands = self._within_quotas(endpoint, demands_of(specs, _policy_config(endpoint, request)))
             self._deployer.update(endpoint, config_name, specs, request)
             self._usage.begin(endpoint, demands)

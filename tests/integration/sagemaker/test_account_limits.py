@@ -1,5 +1,6 @@
 """What the account may have and what AWS has to give: quotas refuse at once, capacity fails later."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -104,6 +105,23 @@ def test_a_rolling_update_needs_room_for_one_batch(aws: Aws) -> None:
 
     assert "a request delta of 2 Instances" in said
     assert aws.settled()["EndpointConfigName"] == "two"
+
+
+def test_of_many_at_once_only_those_within_the_quota_begin(aws: Aws) -> None:
+    aws.config("one")
+    set_quota(aws, G5_QUOTA, 2)
+
+    def create(number: int) -> str:
+        try:
+            aws.sagemaker.create_endpoint(EndpointName=f"chat-{number}", EndpointConfigName="one")
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "begun"
+
+    with ThreadPoolExecutor(8) as pool:
+        ends = list(pool.map(create, range(8)))
+
+    assert sorted(ends) == ["ResourceLimitExceeded"] * 6 + ["begun"] * 2
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,22 @@ def test_lists_come_in_pages_newest_first_and_filtered(aws: Aws) -> None:
     assert [model["ModelName"] for model in filtered] == [names[3]]
 
 
+def test_endpoints_are_found_by_status_and_by_time(aws: Aws) -> None:
+    aws.endpoint(aws.config("one"))
+    aws.skip(60)
+    aws.config("no-start", START="exit")
+    aws.sagemaker.create_endpoint(EndpointName="broken", EndpointConfigName="no-start")
+    created = aws.settled("broken")["CreationTime"]
+
+    def names(**wanted: Any) -> list[str]:
+        return [one["EndpointName"] for one in aws.sagemaker.list_endpoints(**wanted)["Endpoints"]]
+
+    assert names(StatusEquals="Failed") == names(CreationTimeAfter=created) == ["broken"]
+    assert names(CreationTimeBefore=created) == names(StatusEquals="InService") == ["chat"]
+    assert names(SortBy="Status", SortOrder="Ascending") == names(SortBy="CreationTime") == ["broken", "chat"]
+    assert names(SortBy="Name") == ["chat", "broken"]
+
+
 def test_what_was_created_is_described_as_it_was_requested(aws: Aws) -> None:
     aws.config("one", GREETING="hello")
 
