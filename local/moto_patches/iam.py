@@ -10,6 +10,7 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 from moto.s3.exceptions import S3ClientError
 from moto.s3.responses import S3Response
+from moto.sqs.models import Queue
 from moto.sts.exceptions import STSValidationError
 from moto.sts.responses import TokenResponse
 
@@ -30,6 +31,7 @@ def install(patches: Patches, iam: Iam) -> None:
     _know_refusals_in_every_service(patches)
     _judge_s3(patches, iam)
     _take_roles(patches, iam)
+    _keep_queue_policies(patches)
 
 
 def access_key_of(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
@@ -114,6 +116,18 @@ def _service_of(response: Any) -> str:
     who = str(response._get_param("SourceIdentity") or "")  # noqa: SLF001 - moto's only way to a parameter
     is_administrator = access_key_of(response.headers, response.querystring) == ADMIN_KEY
     return who if is_administrator and who.endswith(".amazonaws.com") else ""
+
+
+def _keep_queue_policies(patches: Patches) -> None:
+    """moto forgets a queue's policy whenever another attribute of the queue is set."""
+
+    def set_attributes(queue: Queue, attributes: dict[str, Any], now: float | None = None) -> None:
+        before = queue.policy if hasattr(queue, "_policy_json") else None
+        original(queue, attributes, now)
+        if "Policy" not in attributes:
+            queue.policy = before
+
+    original = patches.replace(Queue, "_set_attributes", set_attributes)
 
 
 def _refusal(response: Any, error: ServiceException) -> Any:

@@ -63,3 +63,13 @@ def test_moto_lets_everybody_take_a_role_that_does_not_exist() -> None:
     )
 
     assert answer["Credentials"]["AccessKeyId"]
+
+
+@justifies(iam._keep_queue_policies)
+@mock_aws
+def test_moto_forgets_a_queues_policy_when_something_else_is_set() -> None:
+    sqs = boto3.client("sqs", region_name=REGION)
+    url = sqs.create_queue(QueueName="q", Attributes={"Policy": json.dumps(TRUST)})["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "1"})
+
+    assert "Policy" not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
