@@ -104,6 +104,24 @@ def test_a_denial_anywhere_wins_over_every_permission() -> None:
         pytest.param({"ForAllValues:StringEquals": {"k": ["a"]}}, {}, True, id="all of none"),
         pytest.param({"ForAnyValue:StringEquals": {"k": ["b"]}}, {"k": ["a", "b"]}, True, id="any of them"),
         pytest.param({"ForAnyValue:StringEquals": {"k": ["b"]}}, {}, False, id="any of none"),
+        pytest.param({"IpAddress": {"k": "203.0.113.0/24"}}, {"k": "203.0.113.9"}, True, id="in the network"),
+        pytest.param({"IpAddress": {"k": "203.0.113.0/24"}}, {"k": "203.0.114.9"}, False, id="outside the network"),
+        pytest.param({"NotIpAddress": {"k": "203.0.113.0/24"}}, {"k": "203.0.114.9"}, True, id="not in the network"),
+        pytest.param({"IpAddress": {"k": "2001:DB8::/32"}}, {"k": "2001:db8::1"}, True, id="the newer addresses"),
+        pytest.param({"BinaryEquals": {"k": "QmluYXJ5"}}, {"k": "QmluYXJ5"}, True, id="bytes"),
+        pytest.param(
+            {"DateGreaterThan": {"k": "2026-01-01T00:00:00Z"}}, {"k": "2026-01-01T00:00:01Z"}, True, id="later"
+        ),
+        pytest.param({"DateLessThanEquals": {"k": "1767225600"}}, {"k": "2026-01-01T00:00:00Z"}, True, id="epoch time"),
+        pytest.param({"DateEquals": {"k": "2026-01-01"}}, {"k": "2026-01-01T00:00:00Z"}, True, id="a day is midnight"),
+        pytest.param({"NumericGreaterThanEquals": {"k": "10"}}, {"k": "9.5"}, False, id="a smaller number"),
+        pytest.param({"ArnNotLike": {"k": "arn:aws:iam::1:role/a*"}}, {"k": "arn:aws:iam::1:role/b"}, True, id="arn"),
+        pytest.param({"StringLike": {"k": "${who}/*"}}, {"k": "ann/a", "who": "ann"}, True, id="a variable"),
+        pytest.param({"StringLike": {"k": "${who}/*"}}, {"k": "bob/a", "who": "*"}, False, id="a value is no pattern"),
+        pytest.param({"StringEquals": {"k": "${who, 'ann'}"}}, {"k": "ann"}, True, id="a variable's stand-in"),
+        pytest.param({"StringLike": {"k": "a${*}b"}}, {"k": "a*b"}, True, id="a literal star"),
+        pytest.param({"StringLike": {"k": "a${*}b"}}, {"k": "axb"}, False, id="a literal star is no wildcard"),
+        pytest.param({"StringEquals": {"k": "${$}{who}"}}, {"k": "${who}"}, True, id="a literal dollar sign"),
     ],
 )
 def test_a_condition_holds_as_the_user_guide_says(
@@ -114,7 +132,7 @@ def test_a_condition_holds_as_the_user_guide_says(
     assert (decided is Effect.ALLOW) is holds
 
 
-@pytest.mark.parametrize("operator", ["IpAddress", "StringMatches", "ForSomeValues:StringEquals", "BinaryEquals"])
+@pytest.mark.parametrize("operator", ["StringMatches", "ForSomeValues:StringEquals", "NumericNear"])
 def test_an_operator_that_is_not_evaluated_is_refused_by_name(operator: str) -> None:
     with pytest.raises(UnsupportedPolicyError, match=operator):
         decide(
@@ -150,3 +168,24 @@ def test_a_resource_policy_speaks_of_its_principals(principal: Any, effect: Effe
     document = _document(Principal=principal)
 
     assert decide([document], Request("s3:GetObject", f"{BUCKET}/a"), ["arn:aws:iam::1:role/mine", "*"]) is effect
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted"),
+    [("NumericEquals", "many"), ("DateLessThan", "tomorrow"), ("IpAddress", "home"), ("BinaryEquals", "%")],
+)
+def test_a_value_that_cannot_be_compared_is_refused_by_name(operator: str, wanted: str) -> None:
+    with pytest.raises(UnsupportedPolicyError, match=f"{operator} cannot compare"):
+        decide(
+            [_document(Condition={operator: {"k": wanted}})],
+            Request("s3:GetObject", f"{BUCKET}/a", Context({"k": "1"})),
+        )
+
+
+def test_in_an_older_policy_a_variable_is_text() -> None:
+    """IAM policy elements, "Version": variables need 2012-10-17."""
+    document = _document(Resource=f"{BUCKET}/${{aws:username}}") | {"Version": "2008-10-17"}
+    context = Context({"aws:username": "ann"})
+
+    assert decide([document], Request("s3:GetObject", f"{BUCKET}/ann", context)) is Effect.NONE
+    assert decide([document], Request("s3:GetObject", f"{BUCKET}/${{aws:username}}", context)) is Effect.ALLOW
