@@ -59,8 +59,9 @@ class AlarmEvaluator:
         self._scaled_s: dict[str, float] = {}
 
     def install(self, patches: Patches) -> None:
-        """Let moto's CloudWatch ask and tell this evaluator."""
+        """Let moto's CloudWatch ask and tell this evaluator, and hear what the services measure."""
         cloudwatch.install(patches, self._world.clock, self)
+        self._world.meter.publish_to(cloudwatch.publish)
 
     def start(self) -> None:
         self._thread.start()

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from local.event_input import Event, InvalidTemplateError, target_input
 from local.event_targets import HOPELESS, INVALID_JSON, AuthorizeService, Sender, SendError, Targets
 from local.faults import EventFailure, EventFault
+from local.service_metrics import rule_counted
 from local.world import ACCOUNT, REGION, World
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class EventDelivery:
     def _attempt(self, delivery: "_Delivery", attempt: int) -> None:
         try:
             self._send(delivery)
+            rule_counted(self._world.meter, delivery.rule_arn, "Invocations")
         except SendError as error:
             self._failed(delivery, attempt, error)
         except Exception:  # the pool would swallow it: a lost event must be seen
@@ -132,6 +134,7 @@ class EventDelivery:
         grave = target.get("DeadLetterConfig", {}).get("Arn")
         said = "event %s never reached %s (%s: %s); dead-letter queue: %s"
         logger.error(said, event["id"], target["Arn"], error.code, error, grave)
+        rule_counted(self._world.meter, delivery.rule_arn, "Invocations", "FailedInvocations")
         if grave is None:
             return
         attributes = {
@@ -145,7 +148,9 @@ class EventDelivery:
             attributes["EXHAUSTED_RETRY_CONDITION"] = exhausted
         try:
             self.targets.send(grave, json.dumps(event), Sender(SERVICE, delivery.rule_arn), attributes)
+            rule_counted(self._world.meter, delivery.rule_arn, "InvocationsSentToDlq")
         except SendError as refused:
+            rule_counted(self._world.meter, delivery.rule_arn, "InvocationsFailedToBeSentToDlq")
             logger.error("dead-letter queue %s did not take %s: %s", grave, event["id"], refused)  # noqa: TRY400
 
 

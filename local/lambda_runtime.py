@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from local.event_targets import Sender, SendError
 from local.lambda_worker import Answer, Function, Worker
+from local.service_metrics import lambda_event_lost, lambda_invoked, lambda_throttled
 from local.world import REGION, World
 
 logger = logging.getLogger(__name__)
@@ -83,14 +84,25 @@ class LambdaRuntime:
         Raises:
             TooManyInvocationsError: as many invocations run as the function may have at once.
         """
-        with self._slot(function):
-            worker = self._take(function) or self._start(function, code)
-            with self._lock:
-                self._busy.add(worker)
-            try:
-                return worker.invoke(payload)
-            finally:
-                self._give_back(worker)
+        try:
+            with self._slot(function) as running:
+                answer = self._run(function, code, payload)
+        except TooManyInvocationsError:
+            lambda_throttled(self._world.meter, function)
+            raise
+        lambda_invoked(
+            self._world.meter, function, failed=answer.failed, duration_ms=answer.duration_ms, running=running
+        )
+        return answer
+
+    def _run(self, function: Function, code: bytes, payload: bytes) -> Answer:
+        worker = self._take(function) or self._start(function, code)
+        with self._lock:
+            self._busy.add(worker)
+        try:
+            return worker.invoke(payload)
+        finally:
+            self._give_back(worker)
 
     def invoke_async(self, function: Function, code: bytes, payload: bytes, policy: AsyncPolicy) -> None:
         """Accept the event and return; a failed attempt is repeated, and a lost event goes where the policy says."""
@@ -154,6 +166,9 @@ class LambdaRuntime:
             self._send(arn, body, Sender("lambda.amazonaws.com", function.arn, function.role_arn), attributes)
         except SendError as error:
             logger.error("%s did not take an event of %s (%s): %s", arn, function.name, error.code, error)  # noqa: TRY400
+            lambda_event_lost(
+                self._world.meter, function, "DeadLetterErrors" if attributes else "DestinationDeliveryFailures"
+            )
 
     def stop(self) -> None:
         """End every worker; what waits for its next attempt is given up."""
@@ -165,7 +180,8 @@ class LambdaRuntime:
             list(pool.map(Worker.stop, workers))
 
     @contextlib.contextmanager
-    def _slot(self, function: Function) -> Iterator[None]:
+    def _slot(self, function: Function) -> Iterator[int]:
+        """How many invocations of the function run with this one."""
         limit = function.reserved_concurrency
         with self._lock:
             running = self._running[function.name]
@@ -175,7 +191,7 @@ class LambdaRuntime:
                 )
             self._running[function.name] += 1
         try:
-            yield
+            yield running + 1
         finally:
             with self._lock:
                 self._running[function.name] -= 1

@@ -46,6 +46,8 @@ class Answer:
     failed: bool = False
     log_tail: bytes = b""
     """The last 4 KB that the invocation wrote."""
+    duration_ms: float = 0.0
+    """Real milliseconds that it took, loading the code included."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Worker:
             f"REPORT RequestId: {invocation.request_id}\tDuration: {spent_ms:.2f} ms\t"
             f"Memory Size: {self.function.memory_mb} MB"
         )
-        return Answer(answer.payload, answer.failed, "\n".join(self._tail).encode()[-_LOG_TAIL_BYTES:])
+        return Answer(answer.payload, answer.failed, "\n".join(self._tail).encode()[-_LOG_TAIL_BYTES:], spent_ms)
 
     def stop(self) -> None:
         self._inbox.put(None)
@@ -151,8 +153,9 @@ class Worker:
     def _read_output(self) -> None:
         stream = self._child.stdout
         assert stream is not None, "the child is started with a pipe"  # noqa: S101 - narrows the type
-        for line in stream:
-            self._write(line.decode(errors="replace").rstrip())
+        with stream:
+            for line in stream:
+                self._write(line.decode(errors="replace").rstrip())
         code = self._child.wait()
         self._said.put(
             Answer(

@@ -13,6 +13,7 @@ from local.clock import Clock
 from local.faults import FaultBoard
 from local.parts import Part
 from local.processes import Processes
+from local.service_metrics import Meter
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -38,6 +39,7 @@ class World:
     clock: Clock = field(default_factory=Clock)
     processes: Processes = field(default_factory=Processes)
     faults: FaultBoard = field(default_factory=FaultBoard)
+    meter: Meter = field(default_factory=Meter)
     parts: dict[str, Part] = field(default_factory=dict)
     """What survives a restart where that is asked for; each part puts itself here."""
     _clients: dict[tuple[str, str, bool], Any] = field(default_factory=dict, repr=False)

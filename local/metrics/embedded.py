@@ -10,18 +10,17 @@ from typing import Any
 MAX_VALUES, MAX_DIMENSIONS = 100, 30
 
 
-def metrics_of(line: str, now_s: float, ago_scale: float = 1.0) -> list[tuple[str, list[dict[str, Any]]]]:
+def metrics_of(line: str, now_s: float) -> list[tuple[str, list[dict[str, Any]]]]:
     """The metrics that a log line carries, as namespaces with their MetricData; nothing of any other line.
 
     A document that breaks the specification gives nothing, as on AWS, where the log line itself is kept.
 
     Args:
         now_s: when the line was written, in seconds since the epoch of the machine that wrote it.
-        ago_scale: AWS seconds per second of that machine; the document's age is stretched by it.
 
     Returns:
-        MetricData without Timestamp, but with `AgeSeconds`: how long before now, in AWS seconds, the document says
-        that the values were measured.
+        MetricData without Timestamp, but with `AgeSeconds`: how long before now, in seconds of that machine, the
+        document says that the values were measured.
     """
     if '"_aws"' not in line or '"CloudWatchMetrics"' not in line:
         return []
@@ -29,7 +28,7 @@ def metrics_of(line: str, now_s: float, ago_scale: float = 1.0) -> list[tuple[st
     if document is None:
         return []
     try:
-        age_s = max(0.0, now_s - float(document["_aws"]["Timestamp"]) / 1000) * ago_scale
+        age_s = max(0.0, now_s - float(document["_aws"]["Timestamp"]) / 1000)
         return [
             (directive["Namespace"], [{**datum, "AgeSeconds": age_s} for datum in _data(directive, document)])
             for directive in document["_aws"]["CloudWatchMetrics"]

@@ -21,6 +21,7 @@ from local.moto_patches import (
     s3_objects,
     sns,
     step_functions,
+    step_functions_metrics,
 )
 from local.moto_patches.patching import Patches
 from local.world import World
@@ -36,6 +37,7 @@ def install(
     """
     patches = Patches()
     step_functions.install(patches, world)
+    step_functions_metrics.install(patches, world)
     eventbridge.install(patches, delivery, on_schedule)
     lambda_functions.install(patches, functions)
     s3.install(patches, delivery)

@@ -31,5 +31,7 @@ def _act_on_targets(patches: Patches, scaling: AutoScaling) -> None:
 
     for operation in AutoScaling.OPERATIONS:
         name = xform_name(operation)
-        put = patches.replace if hasattr(ApplicationAutoScalingResponse, name) else patches.add
-        put(ApplicationAutoScalingResponse, name, answering(operation))
+        if hasattr(ApplicationAutoScalingResponse, name):
+            patches.replace(ApplicationAutoScalingResponse, name, answering(operation))
+        else:
+            patches.add(ApplicationAutoScalingResponse, name, answering(operation))

@@ -1,5 +1,6 @@
 """CloudWatch: metrics kept by our store and read from it, alarms that tell our evaluator."""
 
+import time
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
@@ -9,11 +10,13 @@ from moto.cloudwatch import models
 from moto.cloudwatch.exceptions import CloudWatchException, ValidationError
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
+from moto.logs.models import LogStream
 
 from local import composite_rules
 from local.alarm_settings import AlarmSettingsError, check_actions, watch_of
 from local.alarm_words import AlarmState
 from local.clock import Clock
+from local.metrics.embedded import metrics_of
 from local.metrics.reads import Json, ReadError, epoch, get_metric_data, get_metric_statistics, list_metrics
 from local.metrics.samples import Samples, StatisticSet
 from local.metrics.store import MetricId, MetricStore
@@ -38,6 +41,7 @@ def install(patches: Patches, clock: Clock, alarms: Alarms) -> None:
     _tell_the_embedded_time(patches, clock)
     _keep_samples_by_metric(patches, clock)
     _read_metrics(patches, clock)
+    _find_metrics_in_logs(patches)
     _keep_state_on_update(patches, alarms)
     _tell_of_changes(patches, alarms)
     _put_composite_alarms(patches)
@@ -87,7 +91,7 @@ def _keep_samples_by_metric(patches: Patches, clock: Clock) -> None:
             at = datum.get("Timestamp")
             store.add(
                 MetricId.of(namespace, datum["MetricName"], datum.get("Dimensions") or []),
-                epoch(at) if at else now_s - float(datum.get("AgeSeconds", 0.0)),
+                epoch(at) if at else now_s - float(datum.get("AgeSeconds", 0.0)) * clock.scale,
                 _samples(datum),
                 unit=datum.get("Unit"),
                 high_resolution=int(datum.get("StorageResolution") or 60) == 1,
@@ -108,6 +112,24 @@ def _samples(datum: Json) -> Samples:
     else:
         samples.values[float(datum.get("Value", 0))] += 1
     return samples
+
+
+def publish(namespace: str, data: list[Json]) -> None:
+    """A service of the account says what it has measured."""
+    backend().put_metric_data(namespace, data)
+
+
+def _find_metrics_in_logs(patches: Patches) -> None:
+    """moto keeps log lines in the embedded metric format and makes no metric of them."""
+
+    def put_log_events(self: LogStream, log_events: list[Json]) -> Any:
+        answer = original(self, log_events)
+        for event in log_events:
+            for namespace, data in metrics_of(str(event["message"]), time.time()):
+                publish(namespace, data)
+        return answer
+
+    original = patches.replace(LogStream, "put_log_events", put_log_events)
 
 
 def _read_metrics(patches: Patches, clock: Clock) -> None:

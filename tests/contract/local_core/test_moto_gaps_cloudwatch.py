@@ -1,5 +1,6 @@
 """What this moto's CloudWatch lacks; when one of these turns red, its patch can go."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.utils import utcnow
 
 from local.moto_patches import cloudwatch as patches
+from local.moto_patches import step_functions_metrics
 from tests.builders.gaps import justifies
 
 REGION = "us-east-1"
@@ -153,3 +155,25 @@ def test_moto_deletes_what_a_composite_alarm_asks(cloudwatch: Any) -> None:
     cloudwatch.delete_alarms(AlarmNames=["child"])
 
     assert "child" not in models.cloudwatch_backends["123456789012"][REGION].alarms
+
+
+@justifies(patches._find_metrics_in_logs, step_functions_metrics._count_executions)
+def test_moto_makes_no_metric_of_a_log_line_and_of_an_execution(cloudwatch: Any) -> None:
+    logs, states = boto3.client("logs", region_name=REGION), boto3.client("stepfunctions", region_name=REGION)
+    metric = {"Namespace": "n", "Dimensions": [[]], "Metrics": [{"Name": "m"}]}
+    line = {"_aws": {"Timestamp": int(NOW.timestamp() * 1000), "CloudWatchMetrics": [metric]}, "m": 1}
+    logs.create_log_group(logGroupName="g")
+    logs.create_log_stream(logGroupName="g", logStreamName="s")
+    logs.put_log_events(
+        logGroupName="g",
+        logStreamName="s",
+        logEvents=[{"timestamp": int(NOW.timestamp() * 1000), "message": json.dumps(line)}],
+    )
+    machine = states.create_state_machine(
+        name="m",
+        roleArn="arn:aws:iam::123456789012:role/r",
+        definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
+    )["stateMachineArn"]
+    states.start_execution(stateMachineArn=machine)
+
+    assert cloudwatch.list_metrics()["Metrics"] == []
