@@ -11,6 +11,7 @@ from moto.moto_api._internal.models import moto_api_backend
 
 from local import gateway, moto_patches
 from local.alarms import AlarmEvaluator
+from local.autoscaling.service import AutoScaling
 from local.clock import Clock
 from local.ecs import EcsServices
 from local.event_delivery import EventDelivery
@@ -19,14 +20,15 @@ from local.faulty_calls import FaultyCalls
 from local.iam import Iam
 from local.images import ImageStore
 from local.lambda_runtime import LambdaRuntime
+from local.moto_patches import application_autoscaling, load_balancers
 from local.moto_patches import iam as iam_patches
-from local.moto_patches import load_balancers
 from local.moto_patches.eventbridge import rules_of
 from local.moto_patches.lambda_functions import CloudWatchLogs
 from local.moto_patches.step_functions import stop_executions
 from local.sagemaker import SageMakerTwin
 from local.sagemaker.control.quotas import Quotas
 from local.schedules import Schedules
+from local.service_metrics import QueueMetrics
 from local.service_quotas import ServiceQuotas
 from local.world import World
 
@@ -73,8 +75,12 @@ class Supervisor:
         images = ImageStore(self.world)
         self._services = EcsServices(self.world, images, settings.ui_port)
         load_balancers.install(self._patches, settings.ui_port)
-        self._alarms = AlarmEvaluator(self.world, self._delivery.emit)
+        self._scaling = AutoScaling(self.world)
+        application_autoscaling.install(self._patches, self._scaling)
+        scale = self._scaling.scaler.on_alarm
+        self._alarms = AlarmEvaluator(self.world, self._delivery.emit, scale, iam.authorize_service)
         self._alarms.install(self._patches)
+        self._queues = QueueMetrics(self.world.meter, self.world.clock.real_seconds, self.world.clock.scale)
         iam_patches.install(self._patches, iam)
         self._sagemaker = SageMakerTwin(self.world, images, self._delivery.emit, iam.authorize, quotas=quotas)
         for instance_type, count in settings.capacity.items():
@@ -93,6 +99,8 @@ class Supervisor:
         self._schedules.start()
         self._services.start()
         self._alarms.start()
+        self._scaling.scaler.start()
+        self._queues.start()
 
     def stop(self) -> None:
         """End every child process, stop serving, forget all state and remove the scratch folder."""
@@ -100,6 +108,8 @@ class Supervisor:
         self._delivery.stop()
         stop_executions()
         self._alarms.stop()
+        self._scaling.scaler.stop()
+        self._queues.stop()
         self._services.stop()
         self._sagemaker.stop()
         self._functions.stop()
