@@ -79,7 +79,7 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "What AWS does not document is a switch of `local/sagemaker/behaviour.py`, with both answers tested.",
         "A fleet's part of the traffic is spread over all its instances, a canary's too.",
         "SystemUpdating, OutOfService and an update that ends as Failed come by faults alone.",
-        "In UpdateRollbackFailed the variants' counts are those of both configs together, under the old one's name.",
+        "In UpdateRollbackFailed CurrentInstanceCount counts the instances of both configs, under the old one's name.",
         "An instance that leaves may finish its requests for 60 real seconds, which AWS does not promise.",
         "Then come SIGTERM and, 30 real seconds later, SIGKILL, as on AWS.",
         "Limits of requests, downloads and starts are real seconds, as containers are no faster than the machine.",

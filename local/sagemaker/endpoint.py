@@ -69,6 +69,8 @@ class Endpoint:
     variant_stages: Mapping[str, Stage] = field(default_factory=dict)
     wished_weights: Mapping[str, float] = field(default_factory=dict)
     """Weights that UpdateEndpointWeightsAndCapacities asked for and that do not count yet."""
+    wished_counts: Mapping[str, int] = field(default_factory=dict)
+    """Instances that each variant shall have, where failed rollbacks left it with others."""
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def move_to(self, status: EndpointStatus, now: datetime, failure_reason: str | None = None) -> None:
@@ -88,10 +90,13 @@ class Endpoint:
         return (self.fleet, *self.leftovers) if self.fleet else ()
 
     def variants(self) -> dict[str, Variant]:
-        """What serves, by variant; where several fleets do, their counts added up."""
+        """What serves, by variant; where several fleets do, their instances together."""
         if self.fleet is None:
             return {}
-        return {name: _joined(variant, self.leftovers) for name, variant in self.fleet.variants.items()}
+        joined = {name: _joined(variant, self.leftovers) for name, variant in self.fleet.variants.items()}
+        for name, count in self.wished_counts.items():
+            joined[name].desired = count
+        return joined
 
     def reserve(self, variant: str | None) -> tuple[Fleet, Instance] | None:
         """Reserve an instance of the named variant, or of one drawn by weight, in a fleet drawn by its share of it.

@@ -15,6 +15,7 @@ from local.sagemaker.deployments.journal import Journal
 from local.sagemaker.deployments.maintenance import Maintenance
 from local.sagemaker.deployments.policy import read_policy
 from local.sagemaker.deployments.scaling import Scaling, Wish
+from local.sagemaker.deployments.side import Side
 from local.sagemaker.deployments.update import BROKEN, Update
 from local.sagemaker.endpoint import Endpoint
 from local.sagemaker.errors import AwsError, validation
@@ -75,7 +76,8 @@ class Deployer:
         with endpoint.lock:
             self.admit(endpoint, Operation.UPDATE)
             config = _deployment_config(endpoint, specs, request)
-            old = {name: variant.desired for name, variant in endpoint.variants().items()}
+            serving = Side(endpoint.fleets())
+            old = {name: serving.count(name) for name in endpoint.variants()}
             policy = read_policy(config, _counts(specs), self._behaviour, old)
             if policy.guarded and set(old) != {spec.name for spec in specs}:
                 raise validation(
@@ -90,9 +92,9 @@ class Deployer:
             journal = self._journal(endpoint, deployment_events=policy.guarded)
             journal.begin(EndpointStatus.UPDATING)
             journal.pend(config_name, specs)
-            serving = endpoint.fleets()
+            fleets = endpoint.fleets()
         new = Fleet(endpoint.name, config_name, specs, self._launcher)
-        deployment = Deployment(journal, policy, guard, self._behaviour, self._world.faults, serving, old, new)
+        deployment = Deployment(journal, policy, guard, self._behaviour, self._world.faults, fleets, old, new)
         self._run(journal, Update(deployment).carry_out, EndpointStatus.IN_SERVICE)
 
     def scale(self, endpoint: Endpoint, wishes: Mapping[str, Wish]) -> None:

@@ -23,6 +23,8 @@ class Journal:
         self._clock = clock
         self._announcer = announcer
         self._deployment_events = deployment_events
+        self.counts = {name: variant.desired for name, variant in endpoint.variants().items()}
+        """Instances that each variant of the current config shall have, should the operation come to nothing."""
 
     def begin(self, status: EndpointStatus) -> None:
         """Accept the operation; the caller holds the lock and tells by `announce` when it does no longer."""
@@ -92,6 +94,7 @@ class Journal:
             if fleets is not None:
                 self.endpoint.fleet, *leftovers = fleets
                 self.endpoint.leftovers = tuple(leftovers)
+            self.endpoint.wished_counts = dict(self.counts) if self.endpoint.leftovers else {}
             self.endpoint.move_to(status, self._clock.now(), reason)
             described = describe(self.endpoint)  # the next operation may begin as soon as the lock is free
         self._tell(described)

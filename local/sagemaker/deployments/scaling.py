@@ -51,6 +51,8 @@ class Scaling:
         for name, wish in wishes.items():
             if wish.weight is not None:
                 self._side.reweigh(name, wish.weight)
+            if wish.count is not None:
+                self._journal.counts[name] = wish.count
         self._end()
 
     def _said(self, name: str, wish: Wish) -> str:

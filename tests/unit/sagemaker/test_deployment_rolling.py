@@ -146,7 +146,8 @@ def test_where_the_old_fleet_cannot_come_back_a_mix_serves(twin: Twin) -> None:
     assert "guard" in after["FailureReason"]
     assert "InsufficientInstanceCapacity" in after["FailureReason"]
     assert twin.serving() == {"old": 2, "new": 4}
-    assert after["ProductionVariants"][0]["CurrentInstanceCount"] == 6
+    (variant,) = after["ProductionVariants"]
+    assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (6, 4)
 
 
 @pytest.mark.parametrize("policy", [None, rolling(1, 0)], ids=["blue/green", "rolling"])
@@ -167,6 +168,16 @@ def test_another_update_leads_out_of_the_mix(twin: Twin, policy: dict[str, Any] 
     assert len(twin.launcher.alive) == 4
 
 
+def test_the_mix_is_no_count_to_retain(twin: Twin) -> None:
+    fail_to_return(twin)
+    twin.world.faults.clear()
+
+    twin.update(twin.config("newer", v=1), RetainAllVariantProperties=True)
+
+    twin.settled()
+    assert twin.serving() == {"newer": 4}, "as many as the endpoint shall have, not as many as it happened to have"
+
+
 def test_an_update_of_the_mix_that_fails_leaves_a_mix(twin: Twin) -> None:
     fail_to_return(twin)
 
@@ -175,6 +186,7 @@ def test_an_update_of_the_mix_that_fails_leaves_a_mix(twin: Twin) -> None:
     after = twin.settled()
     assert after["EndpointStatus"] == "UpdateRollbackFailed"
     assert twin.serving() == {"old": 2, "new": 4}
+    assert after["ProductionVariants"][0]["DesiredInstanceCount"] == 4
 
 
 @pytest.mark.parametrize("allowed", [False, True])
