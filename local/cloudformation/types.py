@@ -9,7 +9,7 @@ from typing import Any
 
 from moto.cloudformation import parsing
 
-from local.cloudformation import containers, functions, iam, state_machines
+from local.cloudformation import containers, functions, iam, scaling, state_machines
 from local.cloudformation.nested import NestedStackType
 from local.cloudformation.providers import ApiType, MotoType, RecordedType, deletes
 from local.cloudformation.removals import REMOVALS
@@ -115,14 +115,12 @@ EMULATED: dict[str, ResourceType] = {
     **containers.TYPES,
     **functions.TYPES,
     **iam.TYPES,
+    **scaling.TYPES,
     **state_machines.TYPES,
 }
 
 # What a stack may hold although nothing here acts on it, each with what that means.
 RECORDED: dict[str, str] = {
-    "AWS::ApplicationAutoScaling::ScalableTarget": "fleets and services keep the count that they were given",
-    "AWS::ApplicationAutoScaling::ScalingPolicy": "no policy changes a count",
-    "AWS::CloudWatch::CompositeAlarm": "it has no state; the alarms that it combines have",
     "AWS::CodeBuild::Project": "no build runs",
     "AWS::CodePipeline::Pipeline": "no pipeline runs",
     "AWS::EC2::VPCEndpoint": "processes reach the local address directly",
