@@ -93,21 +93,12 @@ class Targets:
         except (ClientError, BotoCoreError) as error:
             raise SendError(code_of(error), str(error)) from error
 
-    def _credentials(self, service: str, arn: str, sender: Sender) -> dict[str, str] | None:
-        """The role's; None for a service in its own name, once the target's policy has let it in."""
-        if sender.role_arn is not None:
-            return self._session(sender.role_arn, sender.service)
-        if service == "states":
-            raise SendError(NO_PERMISSIONS, f"{sender.service} needs a role to start {arn}; give the target a RoleArn")
-        if service in _ACTIONS and self._authorize is not None:
-            context = {"aws:SourceArn": sender.source_arn, "aws:SourceAccount": ACCOUNT}
-            try:
-                self._authorize(sender.service, _ACTIONS[service], arn, context)
-            except ServiceException as error:
-                raise SendError(NO_PERMISSIONS, str(error.message)) from error
-        return None
+    def session(self, role_arn: str, service: str) -> dict[str, str]:
+        """Credentials of a role for a service.
 
-    def _session(self, role_arn: str, service: str) -> dict[str, str]:
+        Raises:
+            SendError: there is no such role, or it does not trust the service.
+        """
         with self._lock:
             until, credentials = self._sessions.get((role_arn, service), (0.0, {}))
             if time.monotonic() > until:
@@ -117,6 +108,20 @@ class Targets:
                     raise SendError(FAILED_TO_ASSUME_ROLE, str(error)) from error
                 self._sessions[role_arn, service] = (time.monotonic() + _ROLE_LIFE_S, credentials)
             return credentials
+
+    def _credentials(self, service: str, arn: str, sender: Sender) -> dict[str, str] | None:
+        """The role's; None for a service in its own name, once the target's policy has let it in."""
+        if sender.role_arn is not None:
+            return self.session(sender.role_arn, sender.service)
+        if service == "states":
+            raise SendError(NO_PERMISSIONS, f"{sender.service} needs a role to start {arn}; give the target a RoleArn")
+        if service in _ACTIONS and self._authorize is not None:
+            context = {"aws:SourceArn": sender.source_arn, "aws:SourceAccount": ACCOUNT}
+            try:
+                self._authorize(sender.service, _ACTIONS[service], arn, context)
+            except ServiceException as error:
+                raise SendError(NO_PERMISSIONS, str(error.message)) from error
+        return None
 
     def _to_lambda(self, arn: str, body: str, _: Mapping[str, str], credentials: dict[str, str] | None) -> None:
         client = self._world.client("lambda", credentials)

@@ -5,6 +5,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from moto.moto_api._internal.models import moto_api_backend
@@ -22,9 +23,11 @@ from local.images import ImageStore
 from local.lambda_runtime import LambdaRuntime
 from local.moto_patches import application_autoscaling, load_balancers
 from local.moto_patches import iam as iam_patches
+from local.moto_patches.event_sources import waiting_mappings
 from local.moto_patches.eventbridge import rules_of
-from local.moto_patches.lambda_functions import CloudWatchLogs
+from local.moto_patches.lambda_functions import CloudWatchLogs, invoke_function
 from local.moto_patches.step_functions import stop_executions
+from local.queue_polling import QueuePolling
 from local.sagemaker import SageMakerTwin
 from local.sagemaker.control.quotas import Quotas
 from local.schedules import Schedules
@@ -70,6 +73,9 @@ class Supervisor:
         self._delivery = EventDelivery(self.world, rules_of, iam.authorize_service)
         self._schedules = Schedules(self.world, self._delivery, rules_of)
         self._functions = LambdaRuntime(self.world, CloudWatchLogs(), self._delivery.targets.send)
+        self._polling = QueuePolling(
+            self.world, waiting_mappings, partial(invoke_function, self._functions), self._delivery.targets.session
+        )
         self._patches = moto_patches.install(self.world, self._delivery, self._functions, self._schedules.begin)
         self._patches.set_environment("MOTO_PORT", str(self.world.port))  # moto's own calls to itself
         images = ImageStore(self.world)
@@ -97,6 +103,7 @@ class Supervisor:
         """Serve from now on, in threads of this process."""
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name="gateway", daemon=True).start()
         self._schedules.start()
+        self._polling.start()
         self._services.start()
         self._alarms.start()
         self._scaling.scaler.start()
@@ -105,6 +112,7 @@ class Supervisor:
     def stop(self) -> None:
         """End every child process, stop serving, forget all state and remove the scratch folder."""
         self._schedules.stop()
+        self._polling.stop()
         self._delivery.stop()
         stop_executions()
         self._alarms.stop()

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from local.event_delivery import EventDelivery
 from local.lambda_runtime import LambdaRuntime
 from local.moto_patches import (
+    clocks,
     cloudformation,
     ecr,
+    event_sources,
     eventbridge,
     lambda_functions,
     s3,
@@ -40,10 +42,12 @@ def install(
     step_functions_metrics.install(patches, world)
     eventbridge.install(patches, delivery, on_schedule)
     lambda_functions.install(patches, functions)
+    event_sources.install(patches)
     s3.install(patches, delivery)
     s3_bodies.install(patches, world.state_dir)
     s3_objects.install(patches)
     ecr.install(patches, delivery)
     sns.install(patches)
     cloudformation.install(patches, world)
+    clocks.install(patches, world)
     return patches

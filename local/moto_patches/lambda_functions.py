@@ -1,25 +1,33 @@
 """Lambda: moto keeps the functions, our runtime runs them."""
 
 import base64
+import json
+import random
 import time
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.awslambda import models
 from moto.awslambda.exceptions import LambdaClientError
+from moto.awslambda.responses import LambdaResponse
 from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.models import logs_backends
 
-from local.lambda_runtime import AsyncPolicy, LambdaRuntime, TooManyInvocationsError
-from local.lambda_worker import Function
+from local.lambda_api import Answer
+from local.lambda_runtime import AsyncEvent, AsyncPolicy, LambdaRuntime, TooManyInvocationsError
+from local.lambda_worker import Function, error_payload
 from local.moto_patches.patching import Patches
 from local.world import ACCOUNT, REGION
 
+# "Lambda quotas", AWS Lambda Developer Guide: invocation payload.
 _SYNC_LIMIT_BYTES, _ASYNC_LIMIT_BYTES = 6 * 1024 * 1024, 1024 * 1024
+_ANSWER_LIMIT_BYTES = 6_291_556  # as Lambda's own message says it
 
 
 def install(patches: Patches, functions: LambdaRuntime) -> None:
     _run_as_processes(patches, functions)
+    _read_the_qualifier(patches)
     _keep_log_group_and_dead_letter_queue(patches)
 
 
@@ -48,23 +56,17 @@ def _run_as_processes(patches: Patches, functions: LambdaRuntime) -> None:
         headers: Any,
         response_headers: dict[str, str],
     ) -> bytes:
-        found = self.get_function(function_name, qualifier)
-        function = described(found)
+        found = _routed(self, function_name, qualifier)
+        function, arn = described(found), _as_invoked(self, function_name, qualifier)
         payload: bytes = (body.encode() if isinstance(body, str) else body) or b"{}"
         kind = headers.get("X-Amz-Invocation-Type", "RequestResponse")
-        _check_size(payload, kind)
+        _check_payload(payload, kind)
         if kind == "Event":
-            functions.invoke_async(function, found.code_bytes, payload, async_policy(found))
+            functions.invoke_async(AsyncEvent(function, found.code_bytes, payload, arn, async_policy(found)))
             return b""
         if kind == "DryRun":
             return b""
-        try:
-            answer = functions.invoke(function, found.code_bytes, payload)
-        except TooManyInvocationsError as error:
-            raise _refusal("TooManyRequestsException", str(error), 429) from error
-        except ClientError as error:
-            message = f"The role defined for the function cannot be assumed by Lambda. {error}"
-            raise _refusal("AccessDeniedException", message, 403) from error
+        answer = _answered(functions, function, found.code_bytes, payload, arn)
         if answer.failed:
             response_headers["x-amz-function-error"] = "Unhandled"
         response_headers["x-amz-executed-version"] = function.version
@@ -74,11 +76,86 @@ def _run_as_processes(patches: Patches, functions: LambdaRuntime) -> None:
     patches.replace(models.LambdaBackend, "invoke", invoke)
 
 
-def _check_size(payload: bytes, kind: str) -> None:
+def _read_the_qualifier(patches: Patches) -> None:
+    """moto looks for `qualifier` where clients write `Qualifier`, and then for one in the payload, so every call runs
+    $LATEST or what its event happens to name."""
+
+    def invoke(self: LambdaResponse) -> Any:
+        self.querystring["qualifier"] = self.querystring.get("Qualifier", [None])
+        return original(self)
+
+    original = patches.replace(LambdaResponse, "invoke", invoke)
+
+
+def invoke_function(functions: LambdaRuntime, arn: str, payload: bytes) -> Answer:
+    """Run the function that an ARN names, for a service that calls functions itself.
+
+    Raises:
+        TooManyInvocationsError: it is throttled.
+    """
+    backend = models.lambda_backends[ACCOUNT][REGION]
+    found = _routed(backend, arn, None)
+    return functions.invoke(described(found), found.code_bytes, payload, arn)
+
+
+def _answered(functions: LambdaRuntime, function: Function, code: bytes, payload: bytes, arn: str) -> Answer:
+    try:
+        answer = functions.invoke(function, code, payload, arn)
+    except TooManyInvocationsError as error:
+        raise _refusal("TooManyRequestsException", str(error), 429) from error
+    except ClientError as error:
+        message = f"The role defined for the function cannot be assumed by Lambda. {error}"
+        raise _refusal("AccessDeniedException", message, 403) from error
+    if len(answer.payload) > _ANSWER_LIMIT_BYTES:
+        message = f"Response payload size exceeded maximum allowed payload size ({_ANSWER_LIMIT_BYTES} bytes)."
+        return replace(answer, payload=error_payload("Function.ResponseSizeTooLarge", message), failed=True)
+    return answer
+
+
+def _routed(backend: models.LambdaBackend, name: str, qualifier: str | None) -> models.LambdaFunction:
+    """The version that a call runs: an alias with AdditionalVersionWeights sends a part of its calls elsewhere."""
+    found: models.LambdaFunction = backend.get_function(name, qualifier)
+    alias = _alias(backend, name, qualifier)
+    weights = (alias.routing_config or {}).get("AdditionalVersionWeights", {}) if alias else {}
+    drawn = random.random()  # noqa: S311 - a share of traffic, no secret
+    for version, weight in weights.items():
+        drawn -= float(weight)
+        if drawn < 0:
+            other: models.LambdaFunction = backend.get_function(found.function_name, version)
+            return other
+    return found
+
+
+def _alias(backend: models.LambdaBackend, name: str, qualifier: str | None) -> Any:
+    function, named = _parts(name)
+    wanted = named or qualifier
+    return next((alias for alias in backend.list_aliases(function) if alias.name == wanted), None) if wanted else None
+
+
+def _as_invoked(backend: models.LambdaBackend, name: str, qualifier: str | None) -> str:
+    """`invoked_function_arn` of the context: with the version or alias that was asked for, without one if none was."""
+    function, named = _parts(name)
+    wanted = named or qualifier
+    arn = f"arn:aws:lambda:{backend.region_name}:{ACCOUNT}:function:{function}"
+    return f"{arn}:{wanted}" if wanted else arn
+
+
+def _parts(name: str) -> tuple[str, str | None]:
+    """A function's name and qualifier, of its name, partial ARN or ARN."""
+    function, _, qualifier = name.rpartition("function:")[2].partition(":")
+    return function, qualifier or None
+
+
+def _check_payload(payload: bytes, kind: str) -> None:
     limit = _ASYNC_LIMIT_BYTES if kind == "Event" else _SYNC_LIMIT_BYTES
     if len(payload) > limit:
         message = f"{len(payload)} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
         raise _refusal("RequestTooLargeException", message, 413)
+    try:
+        json.loads(payload)
+    except ValueError as error:
+        message = f"Could not parse request body into json: {error}"
+        raise _refusal("InvalidRequestContentException", message, 400) from error
 
 
 def _refusal(name: str, message: str, status: int) -> LambdaClientError:
@@ -124,7 +201,7 @@ def described(found: models.LambdaFunction) -> Function:
         raise _refusal("InvalidRequestContentException", message, 400)
     return Function(
         name=found.function_name,
-        arn=found.function_arn,
+        arn=_unqualified(found.function_arn),
         version=str(found.version),
         handler=str(found.handler),
         role_arn=found.role,
@@ -137,11 +214,16 @@ def described(found: models.LambdaFunction) -> Function:
     )
 
 
+def _unqualified(arn: str) -> str:
+    return ":".join(arn.split(":")[:7])
+
+
 def async_policy(found: models.LambdaFunction) -> AsyncPolicy:
     config = found.event_invoke_config[-1].config if found.event_invoke_config else {}
     destinations = config.get("DestinationConfig") or {}
     return AsyncPolicy(
         retries=int(config.get("MaximumRetryAttempts", 2)),
+        max_age_s=float(config.get("MaximumEventAgeInSeconds", AsyncPolicy.max_age_s)),
         dead_letter_arn=getattr(found, "dead_letter_arn", None),
         on_failure_arn=destinations.get("OnFailure", {}).get("Destination"),
         on_success_arn=destinations.get("OnSuccess", {}).get("Destination"),

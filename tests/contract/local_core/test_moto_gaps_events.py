@@ -11,14 +11,18 @@ from typing import Any
 
 import boto3
 import pytest
+from awslambdaric import bootstrap
 from moto import mock_aws
 from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.awslambda.responses import LambdaResponse
 from moto.ecr import models as ecr_models
 from moto.ecr.models import Image
 from moto.events import models as events_models
+from moto.s3 import models as s3_models
 from moto.scheduler import models as scheduler_models
 
-from local.moto_patches import ecr, eventbridge, lambda_functions, sns
+from local import lambda_bootstrap
+from local.moto_patches import clocks, ecr, event_sources, eventbridge, lambda_functions, sns
 from tests.builders.gaps import justifies
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -118,6 +122,31 @@ def test_moto_tells_nobody_of_a_push() -> None:
 @justifies(lambda_functions._run_as_processes)
 def test_moto_runs_functions_in_docker() -> None:
     assert "import docker" in inspect.getsource(LambdaFunction._invoke_lambda)
+
+
+@justifies(clocks._date_objects_by_the_clock)
+def test_moto_dates_objects_by_the_wall_clock() -> None:
+    assert "self.last_modified = utcnow()" in inspect.getsource(s3_models.FakeKey)
+
+
+@justifies(lambda_functions._read_the_qualifier)
+def test_moto_looks_for_a_qualifier_that_no_client_sends() -> None:
+    operation = boto3.client("lambda", region_name=REGION).meta.service_model.operation_model("Invoke")
+
+    members: Any = operation.input_shape.members if operation.input_shape else {}
+    assert members["Qualifier"].serialization["name"] == "Qualifier"
+    assert '_get_param("qualifier")' in inspect.getsource(LambdaResponse.invoke)
+
+
+@justifies(event_sources._leave_queues_to_our_polling)
+def test_moto_invents_when_a_message_was_sent() -> None:
+    assert '"SentTimestamp": "1545082649183"' in inspect.getsource(LambdaBackend._send_sqs_message)
+
+
+def test_awslambdaric_says_the_deadline_where_the_functions_clock_reads_it() -> None:
+    assert list(inspect.signature(bootstrap.handle_event_request).parameters)[lambda_bootstrap._DEADLINE] == (
+        "epoch_deadline_time_in_ms"
+    )
 
 
 @justifies(sns._refuse_what_nobody_delivers)

@@ -4,6 +4,7 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -210,6 +211,23 @@ def test_a_lambda_task_of_a_machine_is_throttled_by_the_name_that_its_retry_matc
     board.set(service="lambda", operation="Invoke")
 
     assert json.loads(aws.run(machine)["output"]) == {"is": "caught"}
+
+
+def test_objects_are_dated_by_the_clock_of_aws_which_can_be_wrong(aws: Aws, board: Board) -> None:
+    s3, bucket = aws.client("s3"), aws.bucket()
+
+    def written() -> datetime:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"")
+        at: datetime = s3.head_object(Bucket=bucket, Key="k")["LastModified"]
+        return at
+
+    first = written()
+    time.sleep(0.1)
+    second = written()
+    board.set("clock", part="s3", skewS=-7 * 86_400)
+
+    assert second - first >= timedelta(seconds=0.1 * TIME_SCALE - 1)
+    assert written() < first - timedelta(days=6)
 
 
 def test_a_head_is_refused_without_a_body(aws: Aws, board: Board) -> None:

@@ -198,7 +198,8 @@ def test_a_queue_triggers_its_function(aws: Aws) -> None:
         "    for record in event['Records']:\n"
         "        boto3.client('sqs').send_message(QueueUrl=os.environ['OUT'], MessageBody=record['body'].upper())\n"
     )
-    function = aws.function(source, role=aws.role("sqs:SendMessage"), environment={"OUT": out_url})
+    role = aws.role("sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+    function = aws.function(source, role=role, environment={"OUT": out_url})
     aws.client("lambda").create_event_source_mapping(EventSourceArn=queue_arn, FunctionName=function, BatchSize=1)
 
     aws.client("sqs").send_message(QueueUrl=queue_url, MessageBody="hello")
