@@ -57,6 +57,9 @@ class AlarmEvaluator:
         # The alarm as it was put and the end of the periods that it was last evaluated for, by its name.
         self._evaluated: dict[str, tuple[Any, float]] = {}
         self._scaled_s: dict[str, float] = {}
+        # The composite alarms on whose account others are being evaluated just now.
+        self._composites = threading.RLock()
+        self._evaluating: list[str] = []
 
     def install(self, patches: Patches) -> None:
         """Let moto's CloudWatch ask and tell this evaluator, and hear what the services measure."""
@@ -123,7 +126,7 @@ class AlarmEvaluator:
         verb = "updated" if before else "created"
         self._write(alarm, "ConfigurationUpdate", f'Alarm "{alarm.name}" {verb}', {"type": verb.title()[:-1]})
         if alarm.rule is not None:
-            self._evaluate_composite(alarm, frozenset())
+            self._evaluate_composite(alarm)
 
     def changed(self, alarm: Any, before: AlarmState) -> None:
         """The state of an alarm was set, by its data, by its children or by a person."""
@@ -136,7 +139,7 @@ class AlarmEvaluator:
         detail = alarm_words.event_detail(alarm, before)
         self._emit("aws.cloudwatch", "CloudWatch Alarm State Change", detail, [alarm.alarm_arn])
         self._perform(alarm, before, self._actions.wanted(alarm))
-        self._tell_parents(alarm.name, frozenset())
+        self._tell_parents(alarm.name)
 
     def _perform(self, alarm: Any, before: AlarmState, arns: Sequence[str]) -> None:
         if any(arn.startswith(SCALING_PREFIX) for arn in arns):
@@ -157,16 +160,26 @@ class AlarmEvaluator:
 
     # Composite alarms --------------------------------------------------------------------------------------------
 
-    def _tell_parents(self, name: str, told: frozenset[str]) -> None:
-        """Evaluate every composite alarm whose rule asks this one; a circle ends where it closes."""
+    def _tell_parents(self, name: str) -> None:
+        """Evaluate every composite alarm whose rule asks this one."""
         for alarm in list(cloudwatch.backend().alarms.values()):
             if alarm.rule is not None and name in composite_rules.children(composite_rules.parse(alarm.rule)):
-                self._evaluate_composite(alarm, told | {name})
+                self._evaluate_composite(alarm)
 
-    def _evaluate_composite(self, alarm: Any, told: frozenset[str]) -> None:
-        if alarm.name in told:
-            logger.warning("alarm %s is not evaluated: its rule leads back to itself", alarm.name)
-            return
+    def _evaluate_composite(self, alarm: Any) -> None:
+        """Evaluation stops where a circle of rules closes, as CloudWatch's does."""
+        with self._composites:
+            if alarm.name in self._evaluating:
+                logger.warning("alarm %s is not evaluated: its rule leads back to itself", alarm.name)
+                return
+            self._evaluating.append(alarm.name)
+            try:
+                self._set_composite(alarm)
+            finally:
+                self._evaluating.pop()
+
+    @staticmethod
+    def _set_composite(alarm: Any) -> None:
         rule = composite_rules.parse(alarm.rule)
         states = _states(cloudwatch.backend())
         in_alarm = composite_rules.holds(rule, lambda name: states[name][1].value if name in states else None)
