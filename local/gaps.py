@@ -24,6 +24,13 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "Loopback counts as a protected transport: `aws:SecureTransport` is true.",
         "Bills, quotas of services other than SageMaker, and throttling do not exist.",
     ),
+    "Application Auto Scaling": (
+        "Variants of endpoints are scaled; targets of ECS, whose services run one task, are recorded; others are refused.",
+        "Target tracking takes the capacity in proportion, rounded up; AWS does not publish all of its arithmetic.",
+        "AlarmHigh needs 3 periods, AlarmLow 15 minutes below nine tenths of the target, as the alarms in AWS do.",
+        "The service-linked role is made without asking for the right to; what it may do is an inline policy.",
+        "Predictive scaling is refused.",
+    ),
     "CloudFormation": (
         "Resources come one after the other, in the order of their references, by the administrator's right.",
         "A nested stack cleans up at the end of its own update, not of its parent's.",
@@ -36,9 +43,14 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "Python packages are not installed into function code; functions see the supervisor's own packages.",
     ),
     "CloudWatch": (
-        "Alarms look at one metric every 5 seconds, over periods that end now; math, bands and composites are refused.",
-        "SageMaker alone publishes metrics; an alarm on Lambda's, Step Functions' or SQS's sees missing data.",
-        "Alarm actions other than SNS topics are logged and not done.",
+        "A period is evaluated one real second after its end, when every service has said what it measured.",
+        "An alarm looks at two periods more than it evaluates; AWS does not say at how many it looks.",
+        "Functions of expressions: ABS, AVG, CEIL, DIFF, FILL, FLOOR, IF, MAX, METRICS, MIN, PERIOD, RATE and SUM.",
+        "Refused: anomaly detection, SEARCH, Metrics Insights, PromQL, trimmed statistics, suppressors of actions.",
+        "Alarms notify topics, invoke functions and trigger scaling policies; other kinds of actions are refused.",
+        "SageMaker, Lambda, Step Functions, EventBridge and SQS publish metrics; those of other services do not exist.",
+        "Samples are kept as they came; AWS rolls them up with age.",
+        "A log line in the embedded metric format counts at its own time, its age stretched by the clock's scale.",
     ),
     "ECR": (
         "An image is one layer of files without an operating system; its process runs with this machine's Python.",
