@@ -25,7 +25,7 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "Bills, quotas of services other than SageMaker, and throttling do not exist.",
     ),
     "Application Auto Scaling": (
-        "Variants of endpoints are scaled; targets of ECS, whose services run one task, are recorded; others are refused.",
+        "Variants of endpoints are scaled; targets of ECS, whose services run one task, are recorded; no others.",
         "Target tracking takes the capacity in proportion, rounded up; AWS does not publish all of its arithmetic.",
         "AlarmHigh needs 3 periods, AlarmLow 15 minutes below nine tenths of the target, as the alarms in AWS do.",
         "The service-linked role is made without asking for the right to; what it may do is an inline policy.",
