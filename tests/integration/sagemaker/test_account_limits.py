@@ -1,5 +1,8 @@
 """What the account may have and what AWS has to give: quotas refuse at once, capacity fails later."""
 
+import time
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -7,7 +10,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.faults import FleetFailure, FleetFault
-from local.sagemaker.control.quotas import ACTIVE_INSTANCES, ENDPOINT_CONFIGS, ENDPOINTS, INSTANCES_OF_AN_ENDPOINT
+from local.sagemaker.control.quotas import (
+    ACTIVE_INSTANCES,
+    ENDPOINT_CONFIGS,
+    ENDPOINTS,
+    INSTANCES_OF_AN_ENDPOINT,
+    Demand,
+    Quotas,
+)
 from tests.integration.sagemaker.conftest import Aws
 
 G5, G6 = "ml.g5.4xlarge", "ml.g6.4xlarge"
@@ -107,9 +117,16 @@ def test_a_rolling_update_needs_room_for_one_batch(aws: Aws) -> None:
     assert aws.settled()["EndpointConfigName"] == "two"
 
 
-def test_of_many_at_once_only_those_within_the_quota_begin(aws: Aws) -> None:
+def test_of_many_at_once_only_those_within_the_quota_begin(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.config("one")
     set_quota(aws, G5_QUOTA, 2)
+    check = Quotas.check_instances
+
+    def check_slowly(quotas: Quotas, used: Counter[str], demands: Sequence[Demand]) -> None:
+        check(quotas, used, demands)
+        time.sleep(0.02)  # room for the others between the look and the deed
+
+    monkeypatch.setattr(Quotas, "check_instances", check_slowly)
 
     def create(number: int) -> str:
         try:
