@@ -19,6 +19,8 @@ AuthorizeService = Callable[[str, str, str, Mapping[str, str]], None]
 
 _ROLE_LIFE_S = 900.0  # real seconds that a role's credentials are used
 _SERVER_ERRORS = 500
+SERVICES = frozenset({"lambda", "states", "sqs", "sns", "events"})
+"""Whose resources can be reached."""
 _ACTIONS = {"lambda": "lambda:InvokeFunction", "sqs": "sqs:SendMessage", "sns": "sns:Publish"}
 
 # Codes in "Using dead-letter queues to process undelivered events", EventBridge User Guide.
@@ -75,7 +77,7 @@ class Targets:
         Raises:
             SendError: it was refused, or never arrived.
         """
-        service = (arn.split(":") + [""] * 3)[2]
+        service = service_of(arn)
         deliver = {
             "lambda": self._to_lambda,
             "states": self._to_states,
@@ -154,6 +156,11 @@ class Targets:
         if answer["FailedEntryCount"]:
             refused = answer["Entries"][0]
             raise SendError(INVALID_PARAMETER, f"{refused['ErrorCode']}: {refused['ErrorMessage']}")
+
+
+def service_of(arn: str) -> str:
+    """The service in an ARN; empty if it is none."""
+    return (arn.split(":") + [""] * 3)[2]
 
 
 def code_of(error: ClientError | BotoCoreError) -> str:

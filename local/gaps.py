@@ -22,7 +22,7 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "One account (123456789012), one region (us-east-1), one administrator (`local` / `local`).",
         "State lives in memory and in a scratch folder; nothing survives the end of the process.",
         "Loopback counts as a protected transport: `aws:SecureTransport` is true.",
-        "Bills, quotas of services other than SageMaker, and throttling do not exist.",
+        "Bills, quotas of services other than SageMaker, and throttling do not exist; faults throttle.",
     ),
     "Application Auto Scaling": (
         "Variants of endpoints are scaled; targets of ECS, whose services run one task, are recorded; no others.",
@@ -65,6 +65,12 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "A task's output goes to the scratch folder's `logs/ecs`, not to CloudWatch Logs.",
         "A task's role credentials come by environment and last as long as the task.",
     ),
+    "EventBridge": (
+        "Targets are functions, state machines, queues, topics and event buses; the others and archives are refused.",
+        "An event that a target did not take is tried again after 1, 2, 4 … 300 AWS seconds, without jitter.",
+        "A rule with a schedule fires once for all firings that came due while this process could not run.",
+        "EventBridge Scheduler is refused; so are schedules with `LW`, and ranges that run backwards.",
+    ),
     "IAM": (
         "Identity policies of roles, bucket policies and trust policies are evaluated.",
         "Permissions boundaries, session policies and service control policies are not evaluated.",
@@ -75,14 +81,16 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "Signatures are not checked; the access key alone says who calls. Role credentials do not expire.",
     ),
     "Lambda": (
-        "A function may take 60 real seconds to load, and its memory is not limited.",
+        "A function may take 60 real seconds to load; one that holds more memory of its own than its size is killed.",
+        "A function reads AWS's clock when it takes an event, and real seconds from there.",
         "Time-outs of functions and of a machine's tasks are real seconds, however fast the clock runs.",
-        "MaximumEventAgeInSeconds of an asynchronous event has no effect; the number of retries has.",
         "Events come by EventBridge, by an SQS event source or by a call; SNS and S3 refuse to name a function.",
-        "In a record of an SQS event source the times and the sender are constants.",
+        "Event sources are standard queues without filters; streams and FIFO queues are refused.",
+        "Log events carry the wall clock's time, and a wrong clock of a function makes no signature wrong.",
     ),
     "S3": (
         "EventBridge is told of `Object Created` alone.",
+        "LastModified is of the embedded clock.",
         "Lifecycle rules and replication are kept and do nothing.",
         "CRC32, SHA1 and SHA256 are computed; CRC32C and CRC64NVME of a single put are believed and kept.",
     ),
@@ -114,7 +122,11 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "An increase is always approved, and at once unless the settings say when.",
         "Quota codes are AWS's where they are known, which is 20 of them, and made up elsewhere.",
     ),
-    "SNS": ("Queues and HTTP addresses receive; e-mail and SMS are kept and not sent; the others are refused.",),
+    "SNS": (
+        "Queues and HTTP addresses receive; e-mail and SMS are kept and not sent; the others are refused.",
+        "A topic reaches a queue whatever the queue's policy says.",
+    ),
+    "SQS": ("Visibility time-outs, delays and retention are real seconds, because what they bound is real work.",),
 }
 
 

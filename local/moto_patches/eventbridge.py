@@ -11,6 +11,7 @@ from moto.scheduler.models import EventBridgeSchedulerBackend
 
 from local.event_delivery import EventDelivery, event_time
 from local.event_input import PREDEFINED, Event, unknown_variables
+from local.event_targets import SERVICES, service_of
 from local.moto_patches.patching import Patches
 from local.schedule_expressions import ScheduleError, parse
 from local.world import ACCOUNT, REGION
@@ -102,7 +103,8 @@ def _notice_schedules(patches: Patches, on_schedule: Callable[[str], None]) -> N
 
 
 def _check_targets(patches: Patches) -> None:
-    """moto keeps targets that EventBridge refuses: a state machine without a role, a template with unknown names."""
+    """moto keeps targets that EventBridge refuses, machines without a role and templates with unknown names, and
+    those that nothing here delivers to."""
 
     def put_targets(
         self: models.EventsBackend, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]
@@ -115,6 +117,10 @@ def _check_targets(patches: Patches) -> None:
 
 
 def _check_target(target: dict[str, Any]) -> None:
+    service = service_of(target["Arn"])
+    if service not in SERVICES or (service == "events" and ":event-bus/" not in target["Arn"]):
+        what = f"targets of {service}" if service != "events" else "archives and API destinations"
+        raise ValidationException(f"local AWS does not emulate {what} of EventBridge: {target['Arn']}")
     if target["Arn"].startswith("arn:aws:states:") and not target.get("RoleArn"):
         raise ValidationException(f"RoleArn is required for target {target['Arn']}.")
     transformer = target.get("InputTransformer")

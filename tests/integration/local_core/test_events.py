@@ -124,7 +124,6 @@ def test_a_topic_a_machine_and_another_bus_are_targets_too(aws: Aws) -> None:
         # What does not exist has no policy that lets the rule in.
         pytest.param(MISSING, "NO_PERMISSIONS", id="a function that does not exist"),
         pytest.param(NO_MACHINE, "NO_RESOURCE", id="a machine that does not exist"),
-        pytest.param(NO_SERVICE, "INVALID_PARAMETER", id="a service that cannot be delivered to"),
     ],
 )
 def test_what_a_missing_target_lost_waits_in_the_dead_letter_queue(aws: Aws, target: str, code: str) -> None:
@@ -275,6 +274,9 @@ def test_eventbridge_scheduler_is_refused_by_name(aws: Aws) -> None:
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
+        pytest.param(
+            {"Arn": NO_SERVICE}, "does not emulate targets of kinesis", id="a service that cannot be delivered to"
+        ),
         pytest.param({"Arn": NO_MACHINE}, "RoleArn is required for target", id="a machine without a role"),
         pytest.param(
             {"Arn": MISSING, "InputTransformer": {"InputTemplate": '"<nobody>"'}},
@@ -294,6 +296,13 @@ def test_eventbridge_scheduler_is_refused_by_name(aws: Aws) -> None:
 def test_a_target_that_eventbridge_would_refuse_is_refused(aws: Aws, target: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ClientError, match=sentence):
         aws.rule({"source": ["any"]}, **target)
+
+
+def test_an_archive_is_refused_by_name(aws: Aws) -> None:
+    bus = "arn:aws:events:us-east-1:123456789012:event-bus/default"
+
+    with pytest.raises(ClientError, match="does not emulate archives"):
+        aws.client("events").create_archive(ArchiveName=unique("archive"), EventSourceArn=bus)
 
 
 def test_an_event_that_names_no_time_gets_that_of_the_embedded_clock(aws: Aws) -> None:
