@@ -69,13 +69,13 @@ def test_nothing_has_no_statistic() -> None:
 
 def test_a_standard_metric_is_kept_by_the_minute_and_a_fine_one_by_the_second() -> None:
     store, fine = MetricStore(), MetricId.of("n", "fine")
-    store.add(METRIC, 125.7, of(1), unit=None)
-    store.add(fine, 125.7, of(1), unit=None, high_resolution=True)
+    store.add(METRIC, 145.7, of(1), unit=None)
+    store.add(fine, 145.7, of(1), unit=None, high_resolution=True)
     ten_seconds = Window(120.0, 10, 6)
 
     assert store.series(METRIC, ten_seconds, "Sum") == (1, None, None, None, None, None)
-    assert store.series(fine, ten_seconds, "Sum") == (1, None, None, None, None, None)
-    assert store.series(fine, Window(121.0, 1, 6), "Sum") == (None, None, None, None, 1, None)
+    assert store.series(fine, ten_seconds, "Sum") == (None, None, 1, None, None, None)
+    assert store.series(fine, Window(143.0, 1, 4), "Sum") == (None, None, 1, None)
 
 
 def test_a_period_begins_with_its_first_second_and_ends_before_its_last() -> None:
