@@ -124,7 +124,7 @@ RECORDED: dict[str, str] = {
     "AWS::CodeBuild::Project": "no build runs",
     "AWS::CodePipeline::Pipeline": "no pipeline runs",
     "AWS::EC2::VPCEndpoint": "processes reach the local address directly",
-    "AWS::Logs::MetricFilter": "log lines make no metric",
+    "AWS::Logs::MetricFilter": "its pattern is matched with no line; lines in the embedded metric format make metrics",
     "AWS::Logs::QueryDefinition": "no query is saved",
     "AWS::SageMaker::ModelPackageGroup": "no registry of model packages",
     "AWS::WAFv2::WebACL": "requests are not inspected",
