@@ -38,7 +38,7 @@ def install(
         on_schedule: told the ARN of a rule of EventBridge that was put or enabled.
     """
     patches = Patches()
-    step_functions.install(patches, world)
+    step_functions.install(patches, world, delivery.emit)
     step_functions_metrics.install(patches, world)
     eventbridge.install(patches, delivery, on_schedule)
     lambda_functions.install(patches, functions)

@@ -30,14 +30,19 @@ from moto.stepfunctions.parser.backend import execution
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local.clock import Clock
-from local.moto_patches import step_functions_tasks
+from local.moto_patches import (
+    step_functions_definitions,
+    step_functions_errors,
+    step_functions_executions,
+    step_functions_tasks,
+)
 from local.moto_patches.patching import Patches
 from local.world import ACCOUNT, REGION, World
 
 _BEGIN_POLLS, _BEGIN_POLL_S = 500, 0.01  # real time
 
 
-def install(patches: Patches, world: World) -> None:
+def install(patches: Patches, world: World, emit: step_functions_executions.Emit) -> None:
     _interpret_machines(patches)
     _evaluate_jsonata(patches)
     _name_query_errors(patches)
@@ -47,6 +52,9 @@ def install(patches: Patches, world: World) -> None:
     _name_executions(patches)
     _keep_why_an_execution_was_stopped(patches)
     step_functions_tasks.install(patches, world)
+    step_functions_definitions.install(patches)
+    step_functions_errors.install(patches)
+    step_functions_executions.install(patches, world.clock, emit)
 
 
 def stop_executions() -> None:

@@ -23,9 +23,8 @@ def _count_executions(patches: Patches, world: World) -> None:
     def reflect(self: execution.BaseExecutionWorkerCommunication) -> None:
         reflect_original(self)
         ended: Any = self.execution
-        # moto notes the machine's own time; Waits in between ran on the embedded clock.
-        real_s = (ended.stop_date - ended.start_date).total_seconds()
-        execution_ended(world.meter, _machine(ended), ended.status, real_s * world.clock.scale * 1000)
+        spent_s = (ended.stop_date - ended.start_date).total_seconds()
+        execution_ended(world.meter, _machine(ended), ended.status, spent_s * 1000)
 
     start_original = patches.replace(execution.Execution, "start", start)
     reflect_original = patches.replace(execution.BaseExecutionWorkerCommunication, "_reflect_execution_status", reflect)

@@ -1,0 +1,1 @@
+"""What Step Functions checks before a machine runs."""
