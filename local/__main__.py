@@ -8,9 +8,11 @@ import threading
 from pathlib import Path
 
 from local.sagemaker.control.quotas import UnknownQuotaError
+from local.state import StateError
 from local.supervisor import Settings, Supervisor
 
 _PORT_TAKEN = _WRONG_SETTING = 2
+_STATE_LOST = 3
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,11 +35,18 @@ def main(argv: list[str] | None = None) -> int:
             f"cannot listen on 127.0.0.1:{settings.port} ({error.strerror}); stop its user or choose another --port\n"
         )
         return _PORT_TAKEN
+    except StateError as error:
+        sys.stderr.write(f"{error}\n")
+        return _STATE_LOST
     supervisor.start()
     sys.stdout.write(f"local AWS ready on {supervisor.world.url}\n")
     sys.stdout.flush()
     stop.wait()
-    supervisor.stop()
+    try:
+        supervisor.stop()
+    except StateError as error:
+        sys.stderr.write(f"{error}\n")
+        return _STATE_LOST
     return 0
 
 
@@ -68,9 +77,16 @@ def _parse(argv: list[str] | None) -> Settings:
         parser.add_argument(
             option, type=_setting, action="append", default=[], metavar="NAME=NUMBER", help=f"{what}; may be repeated"
         )
+    parser.add_argument(
+        "--keep-state",
+        action="store_true",
+        help="go on where the last run in --state-dir stopped, and keep everything when this one stops",
+    )
     given = parser.parse_args(argv)
+    if given.keep_state and given.state_dir is None:
+        parser.error("--keep-state needs --state-dir: the folder that the next run shall find again")
     quotas, capacity = dict(given.quota), dict(given.capacity)
-    return Settings(given.port, given.time_scale, given.state_dir, given.ui_port, quotas, capacity)
+    return Settings(given.port, given.time_scale, given.state_dir, given.ui_port, quotas, capacity, given.keep_state)
 
 
 def _setting(text: str) -> tuple[str, int]:

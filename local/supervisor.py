@@ -21,7 +21,7 @@ from local.faulty_calls import FaultyCalls
 from local.iam import Iam
 from local.images import ImageStore
 from local.lambda_runtime import LambdaRuntime
-from local.moto_patches import application_autoscaling, load_balancers
+from local.moto_patches import application_autoscaling, keeping, load_balancers
 from local.moto_patches import iam as iam_patches
 from local.moto_patches.event_sources import waiting_mappings
 from local.moto_patches.eventbridge import rules_of
@@ -33,6 +33,8 @@ from local.sagemaker.control.quotas import Quotas
 from local.schedules import Schedules
 from local.service_metrics import QueueMetrics
 from local.service_quotas import ServiceQuotas
+from local.state import KeptState
+from local.state.moto_state import MotoState
 from local.world import World
 
 
@@ -50,6 +52,8 @@ class Settings:
     """Quotas of SageMaker other than the defaults, by the names of `local.sagemaker.control.quotas`."""
     capacity: Mapping[str, int] = field(default_factory=dict)
     """How many instances of a type there are at all; a type that is not named has no end."""
+    keep_state: bool = False
+    """Go on where the last run in `state_dir` stopped, and let the next one go on where this one stops."""
 
 
 class Supervisor:
@@ -57,6 +61,7 @@ class Supervisor:
 
     Raises:
         OSError: the port is taken.
+        StateError: the state that is kept in the folder cannot be read here.
         UnknownQuotaError: the settings name a quota that SageMaker does not have.
     """
 
@@ -97,11 +102,13 @@ class Supervisor:
 
         services = ServiceQuotas(quotas, self.world.clock, iam.authorize, caller, gateway.Gateway(self._sagemaker.wsgi))
         faulty = FaultyCalls(self.world, services, caller)
+        self._kept = self._restored() if settings.keep_state else None
         self._server = gateway.server_on(self._listener, FaultAdmin(self.world.faults, faulty))
 
     def start(self) -> None:
         """Serve from now on, in threads of this process."""
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name="gateway", daemon=True).start()
+        self._sagemaker.resume()
         self._schedules.start()
         self._polling.start()
         self._services.start()
@@ -110,7 +117,11 @@ class Supervisor:
         self._queues.start()
 
     def stop(self) -> None:
-        """End every child process, stop serving, forget all state and remove the scratch folder."""
+        """End every child process, stop serving, forget all state and remove the scratch folder.
+
+        Raises:
+            StateError: the state that was to be kept could not be written.
+        """
         self._schedules.stop()
         self._polling.stop()
         self._delivery.stop()
@@ -124,7 +135,19 @@ class Supervisor:
         gateway.close(self._server)
         self._listener.close()
         self.world.processes.stop_all()
-        moto_api_backend.reset()
-        self._patches.undo()
-        if self._temporary:
-            shutil.rmtree(self.world.state_dir, ignore_errors=True)
+        try:
+            if self._kept:
+                self._kept.save(self.world.parts)
+        finally:
+            moto_api_backend.reset()
+            self._patches.undo()
+            if self._temporary:
+                shutil.rmtree(self.world.state_dir, ignore_errors=True)
+
+    def _restored(self) -> KeptState:
+        """What an earlier run in the same folder left, in its place."""
+        self.world.parts |= {"clock": self.world.clock, "moto": MotoState()}
+        keeping.install(self._patches)
+        kept = KeptState(self.world.state_dir / "kept", {"world": self.world, "clock": self.world.clock})
+        kept.restore(self.world.parts)
+        return kept
