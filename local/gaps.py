@@ -6,13 +6,19 @@ The lists come from the code that does it, so they cannot promise more than it d
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from botocore import xform_name
+
 from local.alarm_rules import COMPARISONS
+from local.autoscaling.service import AutoScaling
+from local.cloudformation import api as cloudformation
 from local.cloudformation.stack import STACK_TYPE
 from local.cloudformation.types import EMULATED, RECORDED, REFUSED, made_by_moto
 from local.iam.conditions import CONDITION_OPERATORS
+from local.operations import RECORDED_SERVICES, Coverage, coverage, operations_of
 from local.sagemaker.control.api import Api
 from local.sagemaker.control.fields import kept_fields, refused_fields
 from local.service_quotas import ServiceQuotas
+from local.supervisor import Settings, Supervisor
 
 PATH = Path(__file__).parent / "GAPS.md"
 
@@ -20,7 +26,10 @@ PATH = Path(__file__).parent / "GAPS.md"
 DIFFERENCES: dict[str, tuple[str, ...]] = {
     "All services": (
         "One account (123456789012), one region (us-east-1), one administrator (`local` / `local`).",
-        "State lives in memory and in a scratch folder; nothing survives the end of the process.",
+        "State lives in memory and in a scratch folder; with `--keep-state` it is written down at a clean end.",
+        "Then executions end as ABORTED, and faults and what is on its way between services are forgotten.",
+        "A deployment that such an end cuts off leaves the fleet that served before; endpoints start it again.",
+        "The services that Slipway uses can be kept; with `--keep-state` every other is refused by name.",
         "Loopback counts as a protected transport: `aws:SecureTransport` is true.",
         "Bills, quotas of services other than SageMaker, and throttling do not exist; faults throttle.",
     ),
@@ -72,18 +81,22 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "EventBridge Scheduler is refused; so are schedules with `LW`, and ranges that run backwards.",
     ),
     "IAM": (
-        "Identity policies of roles, bucket policies and trust policies are evaluated.",
-        "Permissions boundaries, session policies and service control policies are not evaluated.",
-        "Policies of queues, topics, keys, functions and repositories are kept and not evaluated.",
-        "Users other than the administrator have no rights and no keys.",
-        "Events and alarms reach their targets whatever the target's role or policy says.",
+        "Identity policies, permissions boundaries, session policies and trust policies are evaluated.",
+        "So are the policies of buckets, queues, topics, keys, functions, repositories and event buses.",
+        "Service control policies, VPC endpoint policies and NotPrincipal are not evaluated.",
+        "The administrator may do whatever no policy of a resource denies, and assume every role that exists.",
         "A request that meets a policy element that is not evaluated is refused, and the element named.",
-        "Signatures are not checked; the access key alone says who calls. Role credentials do not expire.",
+        "Signatures are not checked; the access key alone says who calls.",
+        "A session ends when AssumeRole said, on the wall clock; one that a service took for itself never does.",
+        "Session tags, session policies by ARN and identities from elsewhere are refused.",
+        "`aws:CalledVia`, `aws:SourceVpc` and `aws:MultiFactorAuthPresent` are in no request.",
+        "Keys of KMS are asked for by S3, SQS and SNS; tables, logs and functions need none.",
+        "Other accounts do not exist: taking a role or reaching a resource of one is refused by name.",
     ),
     "Lambda": (
         "A function may take 60 real seconds to load; one that holds more memory of its own than its size is killed.",
         "A function reads AWS's clock when it takes an event, and real seconds from there.",
-        "Time-outs of functions and of a machine's tasks are real seconds, however fast the clock runs.",
+        "Time-outs of functions are real seconds, however fast the clock runs.",
         "Events come by EventBridge, by an SQS event source or by a call; SNS and S3 refuse to name a function.",
         "Event sources are standard queues without filters; streams and FIFO queues are refused.",
         "Log events carry the wall clock's time, and a wrong clock of a function makes no signature wrong.",
@@ -122,6 +135,12 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "An increase is always approved, and at once unless the settings say when.",
         "Quota codes are AWS's where they are known, which is 20 of them, and made up elsewhere.",
     ),
+    "Step Functions": (
+        "Standard machines run; express ones, distributed Map, versions, redrive and TestState are refused.",
+        "A task that calls has its time-out in real seconds; one that waits for a token or a job, in AWS's.",
+        "An Output that cannot be computed is caught, and never retried.",
+        "Logging and tracing configurations are kept and do nothing.",
+    ),
     "SNS": (
         "Queues and HTTP addresses receive; e-mail and SMS are kept and not sent; the others are refused.",
         "A topic reaches a queue whatever the queue's policy says.",
@@ -144,16 +163,51 @@ def text() -> str:
         "### Recorded only\n\n" + _bullets(_meanings(RECORDED)),
         "### Refused\n\nEvery other type. By name, because they belong to a rollout and not to a stack here:\n\n"
         + _bullets(_code(REFUSED)),
-        "## SageMaker operations\n\nEvery other one is refused.\n\n" + ", ".join(_code(sorted(Api.OPERATIONS))),
+        "## Operations\n\nEvery operation of botocore's model of the services that Slipway uses.",
+        *map(_operations, covered()),
+        "## Fields of SageMaker's requests",
         "### Fields that are kept and change nothing\n\n" + ", ".join(_code(kept_fields())),
         "### Fields and values that are refused\n\n" + ", ".join(_code(refused_fields())),
-        "## Service Quotas operations\n\nEvery other one is refused.\n\n"
-        + ", ".join(_code(sorted(ServiceQuotas.OPERATIONS))),
         "## Policy condition operators\n\nWith `IfExists`, `ForAllValues:` and `ForAnyValue:`.\n\n"
         + ", ".join(_code(CONDITION_OPERATORS)),
         "## Alarm comparisons\n\n" + ", ".join(_code(COMPARISONS)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def covered() -> list[Coverage]:
+    """What becomes of each operation, asked of an embedded AWS that runs for the moment."""
+    stacks = {name for name in vars(cloudformation.Api) if not name.startswith("_")}
+    own = {
+        "application-autoscaling": AutoScaling.OPERATIONS,
+        "cloudformation": [name for name in operations_of("cloudformation") if xform_name(name) in stacks],
+        "sagemaker": Api.OPERATIONS,
+        "sagemaker-runtime": ("InvokeEndpoint", "InvokeEndpointWithResponseStream"),
+        "service-quotas": ServiceQuotas.OPERATIONS,
+    }
+    supervisor = Supervisor(Settings(port=0))
+    supervisor.start()
+    try:
+        return coverage(own)
+    finally:
+        supervisor.stop()
+
+
+def _operations(one: Coverage) -> str:
+    """One service's lists; the long one of what is refused stays folded."""
+    total = len(one.emulated) + len(one.recorded) + len(one.refused)
+    what = RECORDED_SERVICES.get(one.service)
+    answered = f"Recorded only ({what})" if what else "Emulated"
+    recorded = "; ".join(f"{name}: {meaning}" for name, meaning in sorted(one.recorded.items()))
+    parts = [
+        f"### `{one.service}`: {len(one.emulated)} of {total}",
+        f"{answered}: {', '.join(one.emulated)}",
+        *([f"Recorded only: {recorded}"] if recorded else []),
+    ]
+    if one.refused:
+        summary = f"<summary>Refused: {len(one.refused)}</summary>"
+        parts.append(f"<details>{summary}\n\n{', '.join(one.refused)}\n\n</details>")
+    return "\n\n".join(parts)
 
 
 def _bullets(lines: Iterable[str]) -> str:

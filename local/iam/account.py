@@ -265,6 +265,8 @@ def queue(name: str) -> Any:
 
 def key(name: str) -> Any:
     """A customer's key of KMS by id, ARN or alias; None if there is none, as with the keys that AWS manages."""
+    if name.startswith("arn:") and not name.startswith("arn:aws:kms:"):
+        return None
     keys = kms_backends[ACCOUNT][REGION].keys
     short = name.rpartition(":")[2].removeprefix("key/")
     found = keys.get(short) or next((each for each in keys.values() if short in each.aliases), None)

@@ -213,7 +213,8 @@ def _rules_itself(need: Need) -> bool:
 
     Source: "Key policies in AWS KMS"; "Trust policies" under "Roles terms and concepts" in the IAM User Guide.
     """
-    return need.resource.startswith("arn:aws:kms:") or need.action.startswith("sts:AssumeRole")
+    # Whoever asks for a key that does not exist is told so by KMS.
+    return account.key(need.resource) is not None or need.action.startswith("sts:AssumeRole")
 
 
 def _context(keys: Mapping[str, Value], need: Need) -> Context:

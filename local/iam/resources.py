@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from local.iam import account
 from local.iam.conditions import Family, Value
 from local.iam.keys import Parameters, request_keys
 from local.world import ACCOUNT, REGION
@@ -191,6 +192,13 @@ def _iam(_: str, parameters: Parameters) -> Iterator[str]:
         yield str(parameters["PolicyArn"])
 
 
+def _kms(_: str, parameters: Parameters) -> Iterator[str]:
+    """A key under whichever of its names; policies know its ARN alone."""
+    if name := str(parameters.get("KeyId") or parameters.get("TargetKeyId") or ""):
+        found = account.key(name)
+        yield found.arn if found is not None else _arn("kms", name if name.startswith("arn:") else f"key/{name}")
+
+
 def _cloudformation(_: str, parameters: Parameters) -> Iterator[str]:
     if name := parameters.get("StackName"):
         yield _arn("cloudformation", str(name) if str(name).startswith("arn:") else f"stack/{name}/*")
@@ -203,7 +211,7 @@ _ARNS: dict[str, Callable[[str, Parameters], Iterator[str]]] = {
     "ecr": _named("ecr", ("repositoryName", _kind("repository")), ("repositoryNames", _kind("repository"))),
     "events": _events,
     "iam": _iam,
-    "kms": _named("kms", ("KeyId", _kind("key"))),
+    "kms": _kms,
     "lambda": _lambda,
     "logs": _logs,
     "sns": _named("sns", ("TopicArn", str), ("TargetArn", str), ("Name", str)),

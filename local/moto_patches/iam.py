@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from botocore import xform_name
 from moto.core import errors
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
@@ -19,6 +20,7 @@ from local.iam.account import TAKEN_BY
 from local.iam.errors import AccessDeniedError, ExpiredTokenError, RefusedError, UnknownCredentialsError
 from local.iam.s3 import S3Request
 from local.moto_patches.patching import Patches
+from local.operations import NOT_JUDGED
 from local.world import ADMIN_KEY
 
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
@@ -31,6 +33,7 @@ def install(patches: Patches, iam: Iam) -> None:
     _know_refusals_in_every_service(patches)
     _judge_s3(patches, iam)
     _take_roles(patches, iam)
+    _refuse_foreign_identities(patches)
     _keep_queue_policies(patches)
 
 
@@ -58,10 +61,11 @@ def _judge_calls(patches: Patches, iam: Iam) -> None:
 
 def _judge(response: Any, iam: Iam) -> None:
     key = access_key_of(response.headers, response.querystring)
-    if response.boto3_service_name == "sts" and _service_of(response):
-        return  # `_take_roles` holds the role's trust against the service
+    operation = response._get_action()  # noqa: SLF001 - moto's only name for it
+    if response.boto3_service_name == "sts" and (operation in NOT_JUDGED or _service_of(response)):
+        return  # it is refused whoever asks, or `_take_roles` holds the role's trust against the service
     response.parse_parameters(response.normalized_request)
-    iam.judge(key, response.boto3_service_name, response._get_action(), response.params)  # noqa: SLF001 - moto's only name for it
+    iam.judge(key, response.boto3_service_name, operation, response.params)
 
 
 def _know_refusals_in_every_service(patches: Patches) -> None:
@@ -116,6 +120,16 @@ def _service_of(response: Any) -> str:
     who = str(response._get_param("SourceIdentity") or "")  # noqa: SLF001 - moto's only way to a parameter
     is_administrator = access_key_of(response.headers, response.querystring) == ADMIN_KEY
     return who if is_administrator and who.endswith(".amazonaws.com") else ""
+
+
+def _refuse_foreign_identities(patches: Patches) -> None:
+    """moto gives keys to whoever shows any assertion at all, and sessions keys that belong to nobody."""
+
+    def refuse(response: Any) -> Any:
+        raise NotImplementedError(response._get_action())  # noqa: SLF001 - the gateway answers for it, by name
+
+    for operation in NOT_JUDGED:
+        patches.replace(TokenResponse, xform_name(operation), refuse)
 
 
 def _keep_queue_policies(patches: Patches) -> None:

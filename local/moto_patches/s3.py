@@ -9,9 +9,11 @@ from moto import settings
 from moto.iam.access_control import PermissionResult
 from moto.s3 import models, notifications, utils
 from moto.s3.exceptions import S3ClientError
+from moto.s3.responses import S3Response
 
 from local.event_delivery import EventDelivery
 from local.moto_patches.patching import Patches
+from local.operations import refused_subresources
 
 _REASONS = {
     "Put": "PutObject",
@@ -28,6 +30,7 @@ def install(patches: Patches, delivery: EventDelivery) -> None:
     _configure_buckets_from_templates(patches)
     _read_no_bucket_policy(patches)
     _refuse_functions_as_targets(patches)
+    _refuse_unknown_subresources(patches)
 
 
 def _read_buckets_from_the_path(patches: Patches) -> None:
@@ -51,6 +54,27 @@ def _refuse_functions_as_targets(patches: Patches) -> None:
         original(self, wanted)
 
     original = patches.replace(models.FakeBucket, "set_notification_configuration", set_notification_configuration)
+
+
+def _refuse_unknown_subresources(patches: Patches) -> None:
+    """moto takes an operation that it does not know for the one of the same method: PutBucketAnalyticsConfiguration
+    creates a bucket, GetObjectTorrent gives the object."""
+    refused = refused_subresources()
+
+    def refuse(level: str, method: str, query: dict[str, Any]) -> None:
+        if unknown := refused.get((level, method), frozenset()) & query.keys():
+            raise NotImplementedError(f"S3 {method} ?{min(unknown)}")
+
+    def set_action(self: S3Response, level: str, method: str, query: dict[str, Any]) -> None:
+        refuse(level, method, query)
+        set_original(self, level, method, query)
+
+    def bucket_post(self: S3Response, *args: Any) -> Any:
+        refuse("BUCKET", "POST", self.querystring)
+        return post_original(self, *args)
+
+    set_original = patches.replace(S3Response, "_set_action", set_action)
+    post_original = patches.replace(S3Response, "_bucket_response_post", bucket_post)
 
 
 def _announce_created_objects(patches: Patches, delivery: EventDelivery) -> None:

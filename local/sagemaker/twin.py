@@ -33,6 +33,7 @@ TARGET_PREFIX = "SageMaker."
 READ_BYTES = 1 << 16
 MAX_CALL_BYTES = 25 * 1024 * 1024
 
+_REFUSED = {"async-invocations": "InvokeEndpointAsync"}
 _INVOKE_PATH = re.compile(r"/endpoints/(?P<name>[^/]+)/(?P<what>.+)")
 _CREDENTIAL = re.compile(r"Credential=([^/%&]+)")
 
@@ -126,7 +127,7 @@ class SageMakerTwin:
             "openai/v1/chat/completions": self._runtime.chat_completions,
         }.get(what)
         if invoke is None:
-            raise not_emulated(f"/endpoints/{{EndpointName}}/{what}")
+            raise not_emulated(_REFUSED.get(what, f"/endpoints/{{EndpointName}}/{what}"))
         # The streaming operation is allowed by the same action, says its reference.
         self._authorize(_access_key(environ), "sagemaker:InvokeEndpoint", self._registry.endpoints.arn(name), {})
         body = _body(environ, self._behaviour.payload_limit_bytes)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws, settings
 from moto.s3 import models as s3
@@ -131,3 +132,11 @@ def test_moto_runs_a_notifications_function_in_docker_and_hides_that_there_is_no
 
     assert "lambda_backend" in source
     assert "pass" in source
+
+
+@justifies(s3_patches._refuse_unknown_subresources)
+def test_moto_takes_one_operation_for_another(storage: s3.S3Backend) -> None:
+    client = boto3.client("s3", region_name=REGION)
+    client.put_object(Bucket="bucket", Key="k", Body=b"bytes")
+
+    assert client.get_object_torrent(Bucket="bucket", Key="k")["Body"].read() == b"bytes"

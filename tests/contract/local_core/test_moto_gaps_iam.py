@@ -73,3 +73,13 @@ def test_moto_forgets_a_queues_policy_when_something_else_is_set() -> None:
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "1"})
 
     assert "Policy" not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+
+
+@justifies(iam._refuse_foreign_identities)
+@mock_aws
+def test_moto_believes_every_assertion_of_an_identity() -> None:
+    answer = boto3.client("sts", region_name=REGION).assume_role_with_web_identity(
+        RoleArn="arn:aws:iam::123456789012:role/any", RoleSessionName="session", WebIdentityToken="made up"
+    )
+
+    assert answer["Credentials"]["AccessKeyId"]
