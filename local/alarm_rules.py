@@ -11,6 +11,7 @@ from enum import StrEnum
 EXTRA_PERIODS = 2
 # A percentile is significant when so many samples lie beyond it.
 _TAIL_SAMPLES = 10
+_MEDIAN = 50.0
 
 
 class State(StrEnum):
@@ -80,7 +81,7 @@ def is_low_sample(percent: float, samples: float) -> bool:
         percent: 0 to 100.
         samples: in all evaluated periods together.
     """
-    tail = 100 - percent if percent >= 50 else percent  # noqa: PLR2004 - the median
+    tail = 100 - percent if percent >= _MEDIAN else percent
     return round(samples * tail, 6) < _TAIL_SAMPLES * 100
 
 

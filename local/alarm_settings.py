@@ -14,6 +14,7 @@ from local.metrics.samples import percentile
 
 _DAY_S = 24 * 3600
 _HOUR_S = 3600
+_MINUTE_S = 60
 _FINE_PERIODS = (10, 20, 30)
 # A policy of Application Auto Scaling is written like one of EC2, but for what it belongs to.
 _ACTIONS = ("arn:aws:sns:", "arn:aws:lambda:", "arn:aws:autoscaling:")
@@ -148,7 +149,7 @@ def _whole(settings: Mapping[str, Any], name: str) -> int:
 
 
 def _check_period(name: str, period_s: int, periods: int) -> None:
-    if period_s not in _FINE_PERIODS and (period_s < 60 or period_s % 60):  # noqa: PLR2004 - a minute
+    if period_s not in _FINE_PERIODS and (period_s < _MINUTE_S or period_s % _MINUTE_S):
         raise AlarmSettingsError(f"alarm {name}: Period {period_s} is not 10, 20, 30 or a multiple of 60 seconds")
     limit_s = _DAY_S if period_s < _HOUR_S else 7 * _DAY_S
     if period_s * periods > limit_s:

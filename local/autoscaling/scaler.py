@@ -27,6 +27,7 @@ _LOOK_AT_LEAST_S, _LOOK_AT_MOST_S = 0.1, 1.0  # real seconds
 # Real seconds until the endpoints' own metrics of a period have arrived, and only silence is left to tell.
 _SETTLE_S = 1.0
 _SILENT_PERIODS = 20
+_MINUTE_S = 60
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,7 @@ class Scaler:
                     "Dimensions": dimensions,
                     "Timestamp": datetime.fromtimestamp(start_s, UTC),
                     "Value": 0.0,
-                    "StorageResolution": 1 if metric.period_s < 60 else 60,  # noqa: PLR2004 - a minute
+                    "StorageResolution": 1 if metric.period_s < _MINUTE_S else _MINUTE_S,
                 }
                 backend.put_metric_data(tracking.METRICS, [datum])
         self._silent_until_s[metric_id] = last * metric.period_s

@@ -239,9 +239,11 @@ def _column(
 
 
 def _fill(node: Call, scope: Scope) -> Value:
-    if len(node.arguments) != 2:  # noqa: PLR2004 - what to fill and with what
-        raise ExpressionError(f"FILL takes 2 arguments, not {len(node.arguments)}")
-    holed, filler = compute(node.arguments[0], scope), node.arguments[1]
+    try:
+        first, filler = node.arguments
+    except ValueError as error:
+        raise ExpressionError(f"FILL takes 2 arguments, not {len(node.arguments)}") from error
+    holed = compute(first, scope)
     known = {"REPEAT": _repeated, "LINEAR": _interpolated}
     named = known.get(filler.value) if isinstance(filler, Name) else None
     fill = named or _filled_with(compute(filler, scope))

@@ -11,7 +11,7 @@ from typing import Any
 from local.metrics.expressions import ExpressionError, names_in, parse
 from local.metrics.math_functions import Value
 from local.metrics.queries import Query, evaluate, period_of
-from local.metrics.samples import check_statistic, percentile, statistic
+from local.metrics.samples import Samples, check_statistic, percentile, statistic
 from local.metrics.store import MetricId, MetricStore, Series, Window
 
 MAX_STATISTICS_POINTS = 1440
@@ -19,6 +19,9 @@ MAX_DATA_POINTS = 100_800
 _LIST_PAGE = 500
 _RECENTLY_S = 3 * 3600
 _DAY_S = 24 * 3600
+_MINUTE_S = 60
+# To how many seconds the start of a request is rounded down, by the most days that it may lie back.
+_GRAINS = ((15.0, _MINUTE_S), (63.0, 300), (math.inf, 3600))
 _FINE_PERIODS = (1, 5, 10, 20, 30)
 
 Json = dict[str, Any]
@@ -39,14 +42,11 @@ def epoch(moment: datetime) -> float:
 
 def get_metric_data(store: MetricStore, request: Mapping[str, Any], now_s: float) -> Json:
     """Raises ReadError: times the wrong way round, or a query that cannot be computed."""
-    start_s, end_s = _span(request, "ValidationError")
+    span = _span(request, "ValidationError")
     try:
         queries = [Query.of(query) for query in request["MetricDataQueries"]]
         results = [
-            result
-            for query in queries
-            if query.return_data
-            for result in _results(store, query, queries, start_s, end_s, now_s)
+            result for query in queries if query.return_data for result in _results(store, query, queries, span, now_s)
         ]
     except ExpressionError as error:
         raise ReadError("ValidationError", str(error)) from error
@@ -64,13 +64,13 @@ def _span(request: Mapping[str, Any], code: str) -> tuple[float, float]:
     return start_s, end_s
 
 
-def _results(  # noqa: PLR0913, PLR0917 - one query of many, and the span
-    store: MetricStore, query: Query, queries: Sequence[Query], start_s: float, end_s: float, now_s: float
+def _results(
+    store: MetricStore, query: Query, queries: Sequence[Query], span: tuple[float, float], now_s: float
 ) -> list[Json]:
     used = _used(query, queries)
     period_s = period_of(used)
     _check_period(period_s)
-    window = _window(start_s, end_s, period_s, now_s)
+    window = _window(span, period_s, now_s)
     value = evaluate(store, used, window)[query.id]
     default = f"{query.metric.name} {query.stat}" if query.metric else query.id
     return [_points(series, window, query.id, query.label or default) for series in _lines(value, query.id)]
@@ -130,12 +130,12 @@ def _data_page(results: list[Json], request: Mapping[str, Any]) -> Json:
 
 def get_metric_statistics(store: MetricStore, request: Mapping[str, Any], now_s: float) -> Json:
     """Raises ReadError: no statistic, one that is not computed here, a period that does not exist, too many points."""
-    start_s, end_s = _span(request, "InvalidParameterValue")
+    span = _span(request, "InvalidParameterValue")
     simple, extended = request.get("Statistics", []), request.get("ExtendedStatistics", [])
     _check_statistics(simple, extended)
     period_s = int(request["Period"])
     _check_period(period_s)
-    window = _window(start_s, end_s, period_s, now_s)
+    window = _window(span, period_s, now_s)
     if window.count > MAX_STATISTICS_POINTS:
         raise ReadError(
             "InvalidParameterCombination",
@@ -146,30 +146,20 @@ def get_metric_statistics(store: MetricStore, request: Mapping[str, Any], now_s:
     metric = MetricId.of(request["Namespace"], request["MetricName"], request.get("Dimensions", []))
     units = [request["Unit"]] if request.get("Unit") else sorted(store.units(metric, window.start_s, window.end_s))
     points = [
-        point
+        {"Timestamp": _moment(start), "Unit": unit, **point}
         for unit in units
         for start in window.starts()
-        if (point := _statistics(store, metric, start, period_s, unit, simple, extended))
+        if (point := _statistics(store.samples(metric, start, start + period_s, unit), simple, extended))
     ]
     return {"Label": request["MetricName"], "Datapoints": points}
 
 
-def _statistics(  # noqa: PLR0913, PLR0917 - one period of one unit
-    store: MetricStore,
-    metric: MetricId,
-    start_s: float,
-    period_s: int,
-    unit: str,
-    simple: Sequence[str],
-    extended: Sequence[str],
-) -> Json | None:
-    samples = store.samples(metric, start_s, start_s + period_s, unit)
+def _statistics(samples: Samples, simple: Sequence[str], extended: Sequence[str]) -> Json | None:
+    """Of one period in one unit; None without samples."""
     if not samples.count:
         return None
     percentiles = {name: value for name in extended if (value := statistic(samples, name)) is not None}
     return {
-        "Timestamp": _moment(start_s),
-        "Unit": unit,
         **{name: statistic(samples, name) for name in simple},
         **({"ExtendedStatistics": percentiles} if percentiles else {}),
     }
@@ -188,16 +178,18 @@ def _check_statistics(simple: Sequence[str], extended: Sequence[str]) -> None:
 
 
 def _check_period(period_s: int) -> None:
-    if period_s not in _FINE_PERIODS and (period_s < 60 or period_s % 60):  # noqa: PLR2004 - a minute
+    if period_s not in _FINE_PERIODS and (period_s < _MINUTE_S or period_s % _MINUTE_S):
         raise ReadError(
             "InvalidParameterValue", f"Period {period_s} is not one of 1, 5, 10, 20, 30 or a multiple of 60 seconds."
         )
 
 
-def _window(start_s: float, end_s: float, period_s: int, now_s: float) -> Window:
+def _window(span: tuple[float, float], period_s: int, now_s: float) -> Window:
     """The periods of a request: its start is rounded down, the more the older it is."""
+    start_s, end_s = span
     days = (now_s - start_s) / _DAY_S
-    grain = period_s if period_s in _FINE_PERIODS else 60 if days <= 15 else 300 if days <= 63 else 3600  # noqa: PLR2004
+    coarse = next(grain for oldest, grain in _GRAINS if days <= oldest)
+    grain = period_s if period_s in _FINE_PERIODS else coarse
     rounded = math.floor(start_s / grain) * grain
     return Window(rounded, period_s, math.ceil((end_s - rounded) / period_s))
 
