@@ -16,10 +16,14 @@ class ArtifactRefusedError(Exception):
     """The model folder must not or cannot be loaded; the message names the file. Retrying the same bytes is useless."""
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> str:
     """Refuse what could execute code, what is incomplete and what differs from the manifest.
 
     A manifest without a list of files promises nothing, so nothing is compared.
+
+    Returns:
+        SHA-256, 64 hexadecimal digits, over the sorted path, size and SHA-256 of the files but the manifest, computed
+        from the bytes that lie here. It is the artifact's id where the drop's manifest listed its files.
 
     Raises:
         ArtifactRefusedError: with one sentence that names the file.
@@ -36,8 +40,12 @@ def check_folder(folder: Path) -> None:
     for name in ("config.json", "tokenizer_config.json"):
         if name in paths:
             _refuse_remote_code(name, paths[name])
-    if _MANIFEST in paths:
-        _verify_bytes(_read_json(_MANIFEST, paths[_MANIFEST]), paths)
+    manifest = _read_json(_MANIFEST, paths[_MANIFEST]) if _MANIFEST in paths else {}
+    _verify_names_and_sizes(manifest, paths)
+    digests = {name: _sha256(path) for name, path in sorted(paths.items()) if name != _MANIFEST}
+    _verify_digests(manifest, digests)
+    rows = [[name, paths[name].stat().st_size, f"sha256:{digest}"] for name, digest in digests.items()]
+    return hashlib.sha256(json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
 
 
 def _refuse_executable(name: str) -> None:
@@ -68,27 +76,37 @@ def _refuse_remote_code(name: str, path: Path) -> None:
         raise ArtifactRefusedError(f'{name} has "auto_map", which asks for code from the artifact; remove it')
 
 
-def _verify_bytes(manifest: dict[str, Any], paths: dict[str, Path]) -> None:
-    files = manifest.get("files")
-    if files is None:
-        return
+def _listed(manifest: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    """Size in bytes and SHA-256 by path."""
     try:
-        listed = {entry["path"]: (entry["sizeBytes"], entry["sha256"]) for entry in files}
+        return {entry["path"]: (entry["sizeBytes"], entry["sha256"]) for entry in manifest["files"]}
     except (KeyError, TypeError) as error:
         raise ArtifactRefusedError(
             f"{_MANIFEST} does not list its files as objects with path, sizeBytes and sha256; mend or empty it"
         ) from error
+
+
+def _verify_names_and_sizes(manifest: dict[str, Any], paths: dict[str, Path]) -> None:
+    if manifest.get("files") is None:
+        return
+    listed = _listed(manifest)
     for name in sorted(set(paths) - set(listed) - {_MANIFEST}):
         raise ArtifactRefusedError(f"{name} lies in the artifact but not in its manifest; list it or remove it")
-    for name, (size_bytes, sha256) in listed.items():
+    for name, (size_bytes, _) in listed.items():
         if name not in paths:
             raise ArtifactRefusedError(f"{name} is in the manifest but not in the artifact; upload it")
         size = paths[name].stat().st_size
         if size != size_bytes:
             raise ArtifactRefusedError(f"{name} has {size} bytes, its manifest says {size_bytes}")
-        digest = _sha256(paths[name])
-        if digest != sha256:
-            raise ArtifactRefusedError(f"{name} has SHA-256 {digest}, its manifest says {sha256}")
+
+
+def _verify_digests(manifest: dict[str, Any], digests: dict[str, str]) -> None:
+    if manifest.get("files") is None:
+        return
+    for name, (_, sha256) in _listed(manifest).items():
+        found = digests.get(name, "of no meaning here")  # a manifest cannot list itself
+        if found != sha256:
+            raise ArtifactRefusedError(f"{name} has SHA-256 {found}, its manifest says {sha256}")
 
 
 def _sha256(path: Path) -> str:

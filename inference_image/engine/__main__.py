@@ -40,14 +40,14 @@ def _serve(channel: Channel, intake: Intake, settings: Configure) -> int:
             from engine.load import load  # noqa: PLC0415 - seconds of imports, after the channel is up
             from engine.loop import Loop  # noqa: PLC0415 - the same
 
-            checked.result()
+            artifact = checked.result()
         model = load(settings)
         loop = Loop(model.runner, model.text, model.budget, model.eos, channel.send)
     except Exception as error:  # noqa: BLE001 - process boundary: whatever it was, /ping must say it
         channel.send([LoadFailed(f"{type(error).__name__}: {error}")])
         return 1
     intake.open(model.text, model.guides.check, model.max_model_len, loop.inbox)
-    channel.send([Loaded(model.max_model_len)])
+    channel.send([Loaded(model.max_model_len, model.budget.kv_tokens, artifact, model.recipe, model.engine)])
     loop.run()
     return 0
 

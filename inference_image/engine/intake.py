@@ -4,12 +4,34 @@ import os
 import queue
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from engine.channel import Channel
 from engine.loop import Job
-from engine.protocol import Abort, Accepted, Configure, Rejected, Submit
+from engine.protocol import (
+    Abort,
+    Accepted,
+    Ask,
+    Configure,
+    Detokenise,
+    Detokenised,
+    Rejected,
+    RequestEvent,
+    Submit,
+    Tokenise,
+    Tokenised,
+)
 from engine.text import RequestRefusedError, Text
+
+
+class Words(Text, Protocol):
+    def detokenise(self, tokens: Sequence[int]) -> str:
+        """Text of any tokens.
+
+        Raises:
+            RequestRefusedError: one is not in the vocabulary.
+        """
 
 
 class Intake:
@@ -34,7 +56,7 @@ class Intake:
 
     def open(
         self,
-        text: Text,
+        text: Words,
         check_schema: Callable[[str], None],
         max_model_len: int,
         inbox: queue.SimpleQueue[Job | Abort],
@@ -55,17 +77,26 @@ class Intake:
             os._exit(1)
         os._exit(0)
 
-    def _take(self, message: Submit | Abort) -> None:
+    def _take(self, message: Ask | Abort) -> None:
         if isinstance(message, Abort):
             self._inbox.put(message)
             return
         try:
-            job = self._job(message)
+            if isinstance(message, Submit):
+                job = self._job(message)
+                # Before the device thread can say anything about the request.
+                self._channel.send([Accepted(message.request_id, len(job.prompt))])
+                self._inbox.put(job)
+            else:
+                self._channel.send([self._translated(message)])
         except RequestRefusedError as refusal:
             self._channel.send([Rejected(message.request_id, refusal.code, refusal.message, refusal.param)])
-            return
-        self._channel.send([Accepted(message.request_id, len(job.prompt))])
-        self._inbox.put(job)
+
+    def _translated(self, message: Tokenise | Detokenise) -> RequestEvent:
+        if isinstance(message, Detokenise):
+            return Detokenised(message.request_id, self._text.detokenise(message.tokens))
+        prompt = Submit(message.request_id, messages=message.messages, prompt=message.prompt)
+        return Tokenised(message.request_id, self._text.encode(prompt))
 
     def _job(self, request: Submit) -> Job:
         if request.json_schema is not None:

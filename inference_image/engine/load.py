@@ -34,6 +34,10 @@ class Model:
     budget: Budget
     max_model_len: int
     eos: frozenset[int]
+    recipe: str
+    """How weights are held and computed."""
+    engine: str
+    """Versions of what computes."""
 
 
 def load(settings: Configure) -> Model:
@@ -46,14 +50,17 @@ def load(settings: Configure) -> Model:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     config = read_config(folder)
-    decoder = Decoder(config, folder, torch.device("cpu"), _precision(settings.dtype, config))
+    precision = _precision(settings.dtype, config)
+    decoder = Decoder(config, folder, torch.device("cpu"), precision)
     budget = _budget(settings, config, decoder.dtype)
     longest = min(config.context, settings.max_model_len or config.context, budget.kv_tokens)
     text = ModelText(folder, longest)
     eos = _end_tokens(folder, text)
     guides = JsonGuides(text, eos, config.vocabulary)
     store = RowStore(config, decoder.dtype, budget, longest)
-    return Model(Runner(decoder, store, guides.guide, budget.block_tokens), text, guides, budget, longest, eos)
+    runner = Runner(decoder, store, guides.guide, budget.block_tokens)
+    recipe = f"nf4+{precision}" if config.quantised else precision
+    return Model(runner, text, guides, budget, longest, eos, recipe, f"torch {torch.__version__}")
 
 
 def _precision(asked: str, config: ModelConfig) -> str:

@@ -10,7 +10,7 @@ from engine.blocks import first_link, links, next_link
 from engine.detokenise import Detokeniser, StopFilter
 from engine.device import Device, Drawn, OutOfDeviceMemoryError
 from engine.policy import Ask, Budget, Plan, Schedule
-from engine.protocol import Abort, Beat, Event, Failed, Finished, FinishReason, Piece, Submit
+from engine.protocol import Abort, Beat, Event, Failed, Finished, FinishReason, Piece, Progress, Submit
 from engine.text import Text
 
 _BEAT_S = 1.0
@@ -85,6 +85,7 @@ class Loop:
         """A part of the unread prompts and one token for everybody who has read theirs."""
         if not self._answers:
             return
+        began = time.monotonic()
         events = self._expire()
         plan = self.schedule.plan()
         if not plan.idle:
@@ -92,7 +93,13 @@ class Loop:
         if not self._answers:
             self.schedule.check()
         # Sent even when no text became final: the server takes silence for a stuck engine.
-        self.send(events or [Beat()])
+        self.send([*events, self._progress(plan, time.monotonic() - began)])
+
+    def _progress(self, plan: Plan, step_s: float) -> Progress:
+        read = sum(chunk.count for chunk in plan.chunks)
+        drawn = len(plan.decode) + sum(chunk.last for chunk in plan.chunks)
+        now = self.schedule
+        return Progress(now.running, now.waiting, now.reserved_tokens, read, drawn, step_s)
 
     def _expire(self) -> list[Event]:
         events: list[Event] = []

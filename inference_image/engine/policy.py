@@ -137,6 +137,19 @@ class Schedule:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._running)
 
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def reserved_tokens(self) -> int:
+        """Room for keys and values that running requests hold; what they share counts once."""
+        return (self._budget.blocks - self._pool.available) * self._budget.block_tokens
+
     def add(self, ask: Ask) -> None:
         """Queue a request.
 

@@ -68,8 +68,35 @@ class Abort:
 
 
 @dataclass(frozen=True)
+class Tokenise:
+    """Ask for the tokens of a prompt. Exactly one of `messages` and `prompt` is given."""
+
+    request_id: str
+    messages: list[dict[str, str]] | None = None
+    prompt: str | None = None
+
+
+@dataclass(frozen=True)
+class Detokenise:
+    """Ask for the text of tokens."""
+
+    request_id: str
+    tokens: list[int]
+
+
+@dataclass(frozen=True)
 class Loaded:
+    """The model answers from now on; what it is, and how much it holds."""
+
     max_model_len: int
+    kv_tokens: int = 0
+    """Tokens of keys and values that the device has room for; 0: not told."""
+    artifact: str = ""
+    """SHA-256 over the artifact's files, computed from the bytes that were loaded; hexadecimal."""
+    recipe: str = ""
+    """How weights are held and computed, such as int8."""
+    engine: str = ""
+    """Versions of what computes."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +107,21 @@ class LoadFailed:
 @dataclass(frozen=True)
 class Beat:
     """The device thread is alive and has nothing to do."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the engine stands after a step; a sign of life, too."""
+
+    running: int
+    waiting: int
+    kv_tokens: int
+    """Tokens that running requests have reserved."""
+    read_tokens: int
+    """Prompt tokens computed in this step."""
+    drawn_tokens: int
+    """Tokens of answers drawn in this step."""
+    step_s: float
 
 
 @dataclass(frozen=True)
@@ -131,15 +173,34 @@ class Failed:
     code: str = "engine_failed"
 
 
-Command = Configure | Submit | Abort
-RequestEvent = Accepted | Rejected | Piece | Finished | Failed
-Event = Loaded | LoadFailed | Beat | RequestEvent
+@dataclass(frozen=True)
+class Tokenised:
+    """Terminal: the answer to Tokenise."""
+
+    request_id: str
+    tokens: list[int]
+
+
+@dataclass(frozen=True)
+class Detokenised:
+    """Terminal: the answer to Detokenise."""
+
+    request_id: str
+    text: str
+
+
+Ask = Submit | Tokenise | Detokenise
+Command = Configure | Ask | Abort
+RequestEvent = Accepted | Rejected | Piece | Finished | Failed | Tokenised | Detokenised
+Event = Loaded | LoadFailed | Beat | Progress | RequestEvent
 Message = Command | Event
 
-_BY_NAME: dict[str, type[Message]] = {
-    kind.__name__: kind
-    for kind in (Configure, Submit, Abort, Loaded, LoadFailed, Beat, Accepted, Rejected, Piece, Finished, Failed)
-}
+_KINDS: tuple[type[Message], ...] = (
+    *(Configure, Submit, Tokenise, Detokenise, Abort),
+    *(Loaded, LoadFailed, Beat, Progress),
+    *(Accepted, Rejected, Piece, Finished, Failed, Tokenised, Detokenised),
+)
+_BY_NAME: dict[str, type[Message]] = {kind.__name__: kind for kind in _KINDS}
 
 
 def encode(messages: Iterable[Message]) -> bytes:

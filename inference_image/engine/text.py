@@ -99,6 +99,20 @@ class ModelText:
         text: str = self._tokenizer.decode([token], skip_special_tokens=False)
         return text
 
+    def detokenise(self, tokens: Sequence[int]) -> str:
+        """Text of any tokens, special ones left out.
+
+        Raises:
+            RequestRefusedError: one is not in the vocabulary.
+        """
+        size = self._tokenizer.get_vocab_size()
+        unknown = next((one for one in tokens if not 0 <= one < size or self._tokenizer.id_to_token(one) is None), None)
+        if unknown is not None:
+            raise RequestRefusedError(
+                "invalid_request", f"token {unknown} is not in the vocabulary of {size} tokens; leave it out", "tokens"
+            )
+        return self.decode(tokens)
+
     def _refuse_endless(self, request: Submit) -> None:
         """Tokenising megabytes takes minutes in which no other request is taken, so count characters first."""
         given = request.messages if request.messages is not None else [{"content": request.prompt or ""}]

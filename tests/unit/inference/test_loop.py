@@ -9,7 +9,7 @@ import pytest
 from engine.device import Drawn, OutOfDeviceMemoryError
 from engine.loop import Job, Loop
 from engine.policy import Budget, Opened, Plan
-from engine.protocol import Abort, Beat, Event, Failed, Finished, Piece, Submit
+from engine.protocol import Abort, Event, Failed, Finished, Piece, Progress, Submit
 
 EOS = 0
 TERMINAL = (Finished, Failed)
@@ -169,7 +169,10 @@ def test_every_step_is_heard_even_when_no_text_is_final() -> None:
 
     bench.work(1)
 
-    assert bench.events == [Beat()]
+    (said,) = bench.events
+    assert isinstance(said, Progress)
+    # 5 tokens of room in a step; 11 + 50 tokens take 16 blocks of 4.
+    assert (said.running, said.waiting, said.read_tokens, said.drawn_tokens, said.kv_tokens) == (1, 0, 5, 0, 64)
 
 
 def test_a_step_too_large_for_the_memory_fails_its_own_requests_and_no_later_one() -> None:
