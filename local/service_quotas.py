@@ -98,6 +98,15 @@ class ServiceQuotas:
             "RequestServiceQuotaIncrease": self._increase,
         }
 
+    # What survives a restart (`local.parts.Part`)
+
+    def keep(self) -> tuple[list[Increase], Any]:
+        return self._increases, self._quotas.keep()
+
+    def restore(self, kept: tuple[list[Increase], Any]) -> None:
+        self._increases, changes = kept
+        self._quotas.restore(changes)
+
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
         if not target.startswith(TARGET_PREFIX):

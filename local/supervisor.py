@@ -101,6 +101,7 @@ class Supervisor:
             return iam.caller(access_key).arn
 
         services = ServiceQuotas(quotas, self.world.clock, iam.authorize, caller, gateway.Gateway(self._sagemaker.wsgi))
+        self.world.parts["service-quotas"] = services
         faulty = FaultyCalls(self.world, services, caller)
         self._kept = self._restored() if settings.keep_state else None
         self._server = gateway.server_on(self._listener, FaultAdmin(self.world.faults, faulty))

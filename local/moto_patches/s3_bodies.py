@@ -134,11 +134,20 @@ def _keep_bodies_in_files(patches: Patches, folder: Path) -> None:
 
 
 def _written(folder: Path, *bodies: bytes | Body) -> IO[bytes]:
-    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the object that it becomes closes it
+    file = _nameless(folder)
     for body in bodies:
         file.writelines(pieces(body))
     file.flush()
     return file
+
+
+def _nameless(folder: Path) -> IO[bytes]:
+    """A file without a name, which may get one later; Python's own kind may not."""
+    try:
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
+    except OSError:  # this file system has no files without names
+        return tempfile.TemporaryFile(dir=folder)
+    return os.fdopen(descriptor, "w+b")
 
 
 def _join_parts_in_a_file(patches: Patches, folder: Path) -> None:

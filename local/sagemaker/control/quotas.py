@@ -108,6 +108,15 @@ class Quotas:
         for name, value in (values or {}).items():
             self.set(name, value, now())
 
+    def keep(self) -> dict[str, list[tuple[float, float]]]:
+        """For a later run: every quota's values with the time since which each counts."""
+        return self._changes
+
+    def restore(self, kept: dict[str, list[tuple[float, float]]]) -> None:
+        """What this run's settings say comes after what was before."""
+        for name, changes in kept.items():
+            self._changes[name] = [*changes, *self._changes.get(name, [])]
+
     def published(self) -> list[Quota]:
         """What Service Quotas lists, by name."""
         return sorted((quota for quota in self._quotas.values() if quota.published), key=lambda quota: quota.name)
