@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from local.deploy import deploy
+from local.world import World
 from tests.integration.local_core.aws import Aws
 from tests.integration.local_core.conftest import start, url_of
 
@@ -74,7 +76,9 @@ class Sam:
     def __call__(self, *words: str, succeeds: bool = True) -> str:
         environment = {
             "PATH": os.environ["PATH"],
-            "HOME": str(self.folder.parent),
+            "HOME": os.environ["HOME"],
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_ENDPOINT_URL": self.aws.url,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
@@ -152,3 +156,18 @@ def test_sam_shows_what_was_refused_and_deletes_what_it_deployed(sam: Sam) -> No
     assert "Deleted successfully" in said
     assert sam.aws.client("dynamodb").list_tables()["TableNames"] == []
     assert sam.aws.client("lambda").list_functions()["Functions"] == []
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(300)
+def test_sam_deploys_slipway_over_what_the_local_command_deployed(sam: Sam) -> None:
+    world = World(port=int(sam.aws.url.rsplit(":", 1)[1]), state_dir=sam.folder)
+    before = deploy(world, ROOT / "template.yaml", "slipway", {"ChatEndpoint": "talk"})
+
+    said = Sam(ROOT, sam.aws)("deploy", "--config-env", "local", "--parameter-overrides", "BakeSeconds=7")
+
+    assert "Successfully created/updated stack - slipway in us-east-1" in said
+    [stack] = sam.aws.client("cloudformation").describe_stacks(StackName="slipway")["Stacks"]
+    assert {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]} == before
+    chosen = {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
+    assert (chosen["BakeSeconds"], chosen["ChatEndpoint"]) == ("7", "talk"), "what is not given stays"
