@@ -10,7 +10,7 @@ from release.domain.identity import SealedFile, artifact_id
 
 FILES = {
     "config.json": b"{}",
-    "tokenizer.json": b'{"é": 1}',
+    "tokenizer.json": b"{}",
     "model.safetensors": b"\x00" * 100,
     "original/ä.txt": b"deep",
 }
