@@ -7,7 +7,9 @@ from llguidance import JsonCompiler, LLMatcher, LLTokenizer
 
 from engine.text import ModelText, RequestRefusedError
 
-_MATCHER: Any = LLMatcher  # its constructor ships no types
+# Their constructors ship no types.
+_MATCHER: Any = LLMatcher
+_TOKENIZER: Any = LLTokenizer
 
 
 class JsonGuides:
@@ -15,8 +17,7 @@ class JsonGuides:
 
     def __init__(self, text: ModelText, eos: frozenset[int], vocabulary: int) -> None:
         self._vocabulary = vocabulary
-        # Its own copy of the tokenizer: tables over the vocabulary take a second, so they wait for the first schema.
-        self._make = lambda: LLTokenizer(text.tokenizer_json, n_vocab=vocabulary, eos_token=sorted(eos))
+        self._json, self._eos = text.tokenizer_json, sorted(eos)
         self._tokenizer: LLTokenizer | None = None
 
     def check(self, schema: str) -> None:
@@ -35,9 +36,10 @@ class JsonGuides:
         return JsonGuide(_MATCHER(self._known(), JsonCompiler().compile(schema)), self._vocabulary)
 
     def _known(self) -> LLTokenizer:
-        # Two threads may make it at the same time; either result serves.
+        # Tables over the vocabulary take a second, so they wait for the first schema. Two threads may make them at the
+        # same time; either result serves.
         if self._tokenizer is None:
-            self._tokenizer = self._make()
+            self._tokenizer = _TOKENIZER(self._json, n_vocab=self._vocabulary, eos_token=self._eos)
         return self._tokenizer
 
 

@@ -15,6 +15,7 @@ from engine.protocol import Submit
 _GREEDY_BELOW = 1e-6
 # Finding the first few of fifty thousand is ten times as fast as sorting all, and they nearly always suffice.
 _FIRST_LOOK = 128
+_STRIDE = 256
 _NO_NUMBERS = "the model's scores for the next token are not numbers"
 
 
@@ -96,9 +97,9 @@ def choose(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[Drawn | Fl
     original = scores.clone() if touched and any(one.request.logprobs is not None for one in samplers) else scores
     for row in touched:
         samplers[row].adjust(scores[row])
-    best, likeliest = scores.max(-1)  # the maximum of scores with a NaN is NaN
-    chosen = likeliest.tolist()
-    sound = [math.isfinite(value) for value in best.tolist()]
+    chosen = _likeliest(scores)
+    # The likeliest of scores with a NaN is the NaN.
+    sound = [math.isfinite(value) for value in scores[range(len(chosen)), chosen].tolist()]
     rows = [row for row, sampler in enumerate(samplers) if sound[row] and not sampler.greedy]
     if rows:
         for row, token in zip(rows, _sample(scores[rows], [samplers[row] for row in rows]), strict=True):
@@ -107,6 +108,17 @@ def choose(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[Drawn | Fl
         _drawn(original[row], chosen[row], sampler) if sound[row] else FloatingPointError(_NO_NUMBERS)
         for row, sampler in enumerate(samplers)
     ]
+
+
+def _likeliest(scores: torch.Tensor) -> list[int]:
+    """The largest in each row, as `argmax`, but in two steps: only the maximum alone is vectorised."""
+    rows, vocabulary = scores.shape
+    stride = _STRIDE if vocabulary % _STRIDE == 0 else vocabulary
+    parts = scores.view(rows, vocabulary // stride, stride)
+    part = parts.amax(-1).argmax(-1)
+    inside = parts[torch.arange(rows, device=scores.device), part].argmax(-1)
+    tokens: list[int] = (part * stride + inside).tolist()
+    return tokens
 
 
 def _drawn(scores: torch.Tensor, token: int, sampler: Sampler) -> Drawn:

@@ -40,7 +40,7 @@ def int8(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
 
     def apply(x: torch.Tensor) -> torch.Tensor:
         largest = x.abs().amax(-1, keepdim=True).clamp_min_(_SMALLEST)
-        y: torch.Tensor = multiply(x / largest, _STEP, _ZERO, packed).mul_(largest)
+        y: torch.Tensor = multiply(x * largest.reciprocal(), _STEP, _ZERO, packed).mul_(largest)
         return y if bias is None else y.add_(bias)
 
     return apply

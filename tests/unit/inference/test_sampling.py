@@ -30,6 +30,16 @@ def test_temperature_zero_is_greedy() -> None:
     assert set(draw(sampler(), 20)) == {1}
 
 
+@pytest.mark.parametrize("vocabulary", [pytest.param(1024, id="in two steps"), pytest.param(1000, id="in one")])
+def test_the_greedy_token_is_the_largest_wherever_it_stands(vocabulary: int) -> None:
+    rows = torch.randn(64, vocabulary, generator=torch.Generator().manual_seed(4))
+
+    drawn = choose(rows, [sampler() for _ in range(64)])
+
+    assert [token(one) for one in drawn] == rows.argmax(-1).tolist()
+    assert choose(rows[:0], []) == [], "in a step that only reads, nobody speaks"
+
+
 def test_the_same_seed_draws_the_same_tokens_and_another_seed_others() -> None:
     first, again, other = (draw(sampler(1.0, seed=seed), 50) for seed in (7, 7, 8))
 
