@@ -107,7 +107,8 @@ class Deployer:
             self.admit(endpoint, Operation.SCALE)
             journal = self._journal(endpoint, deployment_events=True)
             journal.begin(EndpointStatus.UPDATING)
-        scaling = Scaling(self._world, journal, self._raise_if_stopping)
+            scaling = Scaling(self._world, journal, self._raise_if_stopping)
+            scaling.wish(wishes)
         self._run(journal, lambda: scaling.carry_out(wishes), EndpointStatus.IN_SERVICE)
 
     def delete(self, endpoint: Endpoint) -> None:

@@ -60,9 +60,11 @@ class Journal:
             described = describe(self.endpoint)
         self._tell_stage(described)
 
-    def wish(self, weights: Mapping[str, float]) -> None:
+    def wish(self, weights: Mapping[str, float], counts: Mapping[str, int]) -> None:
+        """What variants shall have once the operation is over; DescribeEndpoint tells it as desired."""
         with self.endpoint.lock:
             self.endpoint.wished_weights = dict(weights)
+            self.endpoint.wished_counts = {**self.endpoint.wished_counts, **counts}
 
     def route(self, traffic: Sequence[TrafficShare]) -> None:
         self.endpoint.traffic = tuple(traffic)

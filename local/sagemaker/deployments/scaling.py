@@ -37,9 +37,13 @@ class Scaling:
         self._side = Side(journal.endpoint.fleets())
         self._interrupt = interrupt
 
+    def wish(self, wishes: Mapping[str, Wish]) -> None:
+        """Tell what was asked for before anything moves: whoever sees Updating sees what is desired too."""
+        weights = {name: wish.weight for name, wish in wishes.items() if wish.weight is not None}
+        self._journal.wish(weights, {name: wish.count for name, wish in wishes.items() if wish.count is not None})
+
     def carry_out(self, wishes: Mapping[str, Wish]) -> None:
         before = {name: self._side.count(name) for name in wishes}
-        self._journal.wish({name: wish.weight for name, wish in wishes.items() if wish.weight is not None})
         self._journal.stage_live(VariantStage.UPDATING, {name: self._said(name, wish) for name, wish in wishes.items()})
         try:
             for name, wish in wishes.items():
@@ -65,6 +69,7 @@ class Scaling:
         mixed = bool(self._journal.endpoint.leftovers)  # documented for neither; a mix stays what it is
         if not mixed and self._is_autoscaled(before):
             self._journal.change(EndpointStatus.ROLLING_BACK, reason)
+        self._journal.wish({}, before)
         for name, count in before.items():
             try:
                 self._side.resize(name, count, self._interrupt)
