@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 SOURCES := functions slipway local ui benchmarks
 # The image's packages share no import root with the rest, so they are checked by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test prove run build deploy bench bench-local claims locks clean
+.PHONY: help setup check test prove run build deploy bench bench-local bench-verdicts claims locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench: setup ## measure, and keep what was measured in benchmarks/results/
 
 bench-local: setup ## measure the embedded AWS: start, memory, InvokeEndpoint, streams
 	$(BIN)/python -m benchmarks.local_aws
+
+bench-verdicts: setup ## simulate a thousand canaries of each kind, and judge them
+	$(BIN)/python -m benchmarks.canary_verdicts
 
 claims: setup ## print every claim as measured, simulated or not run; write docs/claims.md
 	@$(BIN)/python -m benchmarks.claims
