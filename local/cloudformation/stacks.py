@@ -31,6 +31,16 @@ _NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 _UPDATABLE = frozenset(
     {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "CREATE_FAILED", "UPDATE_FAILED"}
 )
+# What a stack is that was left in the middle of something. Where only the clean-up is missing, the update was made.
+_INTERRUPTED = {
+    "CREATE_IN_PROGRESS": "CREATE_FAILED",
+    "ROLLBACK_IN_PROGRESS": "ROLLBACK_FAILED",
+    "UPDATE_IN_PROGRESS": "UPDATE_FAILED",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_IN_PROGRESS": "UPDATE_ROLLBACK_FAILED",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_ROLLBACK_COMPLETE",
+    "DELETE_IN_PROGRESS": "DELETE_FAILED",
+}
 
 
 class Stacks:
@@ -52,7 +62,14 @@ class Stacks:
         return self._stacks, self.change_sets
 
     def restore(self, kept: tuple[dict[str, Stack], dict[str, ChangeSet]]) -> None:
+        """What was under way is over, and failed: nobody works on it any more."""
         self._stacks, self.change_sets = kept
+        for change_set in self.change_sets.values():
+            if change_set.execution_status == "EXECUTE_IN_PROGRESS":
+                change_set.execution_status = "EXECUTE_FAILED"
+        for stack in self._stacks.values():
+            if stack.busy:
+                stack.becomes(_INTERRUPTED[stack.status], "The embedded AWS was stopped in the middle of it.")
 
     # Looking
 

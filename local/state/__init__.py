@@ -7,6 +7,7 @@ was in flight between services is given up, and running executions end as ABORTE
 
 import json
 import pickle
+import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,10 @@ from local.state.pickling import Anchors, Pickler, Unpickler
 
 FORMAT = 1
 _STATE, _HEADER = "state.pickle", "header.json"
+_ATTEMPTS, _PAUSE_S = 20, 0.25  # real seconds between them
+
+# A dictionary that changes while it is read is a RuntimeError, a closed file a ValueError, a full disk an OSError.
+_UNWRITABLE = (pickle.PicklingError, TypeError, AttributeError, ValueError, RuntimeError, OSError)
 
 
 class StateError(Exception):
@@ -43,16 +48,25 @@ class KeptState:
         Raises:
             StateError: a part has what cannot be written; the older state stays.
         """
-        with generations.new(self._folder) as generation:
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
-                kept = {name: part.keep() for name, part in parts.items()}
-                with (generation / _STATE).open("wb") as file:
-                    Pickler(file, self._anchors, generation).dump(kept)
-            except (pickle.PicklingError, TypeError, AttributeError) as error:
+                with generations.new(self._folder) as generation:
+                    self._write(parts, generation)
+            except _UNWRITABLE as error:
+                # Threads that serve the last requests still write: what changes under the pickler is taken once more.
+                if isinstance(error, RuntimeError) and "changed size" in str(error) and attempt < _ATTEMPTS:
+                    time.sleep(_PAUSE_S)
+                    continue
                 raise StateError(
                     f"the state was not kept, and {self._folder} stays as it was before this run: {error}"
                 ) from error
-            (generation / _HEADER).write_text(json.dumps(_header()))
+            return
+
+    def _write(self, parts: Mapping[str, Part], generation: Path) -> None:
+        kept = {name: part.keep() for name, part in parts.items()}
+        with (generation / _STATE).open("wb") as file:
+            Pickler(file, self._anchors, generation).dump(kept)
+        (generation / _HEADER).write_text(json.dumps(_header()))
 
     def restore(self, parts: Mapping[str, Part]) -> bool:
         """Give every part its state back.

@@ -4,6 +4,7 @@ import os
 import tempfile
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,50 @@ def test_what_cannot_be_written_leaves_the_older_state(tmp_path: Path) -> None:
     fresh = Box()
     state.restore({"box": fresh})
     assert fresh.content == "older"
+
+
+class Restless(dict[str, int]):
+    """Another thread's dictionary: it grows while it is read, the first few times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(a=1)
+        self.times = times
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        return dict, (), None, None, self._growing()
+
+    def _growing(self) -> Iterator[tuple[str, int]]:
+        self.times -= 1
+        busy = {"a": 1}
+        for item in busy.items():
+            if self.times >= 0:
+                busy["b"] = 2
+            yield item
+
+
+def test_what_changes_while_it_is_written_is_taken_again(tmp_path: Path) -> None:
+    assert _again(tmp_path, Restless(times=2)) == [{"a": 1}]
+    assert len(list(tmp_path.glob("*/state.pickle"))) == 1
+
+
+def test_what_never_rests_leaves_the_older_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.state._PAUSE_S", 0.0)
+    state = KeptState(tmp_path, {})
+    state.save({"box": Box("older")})
+
+    with pytest.raises(StateError, match="changed size during iteration"):
+        state.save({"box": Box(Restless(times=10**6))})
+    fresh = Box()
+    state.restore({"box": fresh})
+    assert fresh.content == "older"
+
+
+def test_a_file_that_was_closed_is_named_and_leaves_the_older_state(tmp_path: Path) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(b"x")
+
+    with pytest.raises(StateError, match=r"was not kept, .* closed file"):
+        KeptState(tmp_path, {}).save({"box": Box(file)})
 
 
 def test_damaged_state_is_refused_in_a_sentence(tmp_path: Path) -> None:
