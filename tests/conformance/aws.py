@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from tests.conformance.targets import Need, Target
 
 _PATIENCE_S = 3600
+_CLEANING_S = 2 * 3600  # an endpoint may bake for an hour before it can be deleted
 _PAUSE_S = 5
-_FEW_S = 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +63,7 @@ def aws(arguments: argparse.Namespace) -> Iterator[Target]:
     try:
         yield target
     finally:
-        _clean_up(target)
+        clean_up(target)
 
 
 def _need(arguments: argparse.Namespace) -> None:
@@ -78,7 +78,7 @@ def _need(arguments: argparse.Namespace) -> None:
         sys.exit(f"--target aws needs {', '.join(given)}; missing or malformed: {', '.join(missing)}")
 
 
-def _clean_up(target: Target) -> None:
+def clean_up(target: Target) -> None:
     """Delete whatever carries the prefix of this run; endpoints first, since the rest is what they need to go."""
     _delete_endpoints(target)
     sagemaker, prefix = target.clients["sagemaker"], target.prefix
@@ -88,6 +88,7 @@ def _clean_up(target: Target) -> None:
             for found in page[many]:
                 _forgiving(getattr(sagemaker, f"delete_{kind}"), **{name: found[name]})
     _delete_messages(target)
+    _delete_observations(target)
     _delete_roles(target)
     for found in target.clients["s3"].list_objects_v2(Bucket=target.bucket).get("Contents", []):
         _forgiving(target.clients["s3"].delete_object, Bucket=target.bucket, Key=found["Key"])
@@ -96,16 +97,16 @@ def _clean_up(target: Target) -> None:
 
 def _delete_endpoints(target: Target) -> None:
     sagemaker = target.clients["sagemaker"]
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _CLEANING_S
     while found := sagemaker.list_endpoints(NameContains=target.prefix, MaxResults=100)["Endpoints"]:
         if time.monotonic() > deadline:
             names = ", ".join(each["EndpointName"] for each in found)
-            sys.stderr.write(f"not deleted after {_PATIENCE_S} s, and billed until you delete them: {names}\n")
+            sys.stderr.write(f"not deleted after {_CLEANING_S} s, and billed until you delete them: {names}\n")
             return
         for endpoint in found:
             # An endpoint in progress refuses; the next round asks again.
             _forgiving(sagemaker.delete_endpoint, EndpointName=endpoint["EndpointName"])
-        time.sleep(_FEW_S)
+        time.sleep(target.pause_s)
 
 
 def _delete_messages(target: Target) -> None:
@@ -114,6 +115,17 @@ def _delete_messages(target: Target) -> None:
     _forgiving(events.delete_rule, Name=target.prefix)
     for url in sqs.list_queues(QueueNamePrefix=target.prefix).get("QueueUrls", []):
         _forgiving(sqs.delete_queue, QueueUrl=url)
+
+
+def _delete_observations(target: Target) -> None:
+    cloudwatch, logs = target.clients["cloudwatch"], target.clients["logs"]
+    for page in cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=target.prefix):
+        for alarm in page["MetricAlarms"]:
+            _forgiving(cloudwatch.delete_alarms, AlarmNames=[alarm["AlarmName"]])
+    group_prefix = f"/aws/sagemaker/Endpoints/{target.prefix}"
+    for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group_prefix):
+        for group in page["logGroups"]:
+            _forgiving(logs.delete_log_group, logGroupName=group["logGroupName"])
 
 
 def _delete_roles(target: Target) -> None:

@@ -1,5 +1,6 @@
 """What every target is given before the first check: a bucket with artifacts, an image, a role, a queue of events."""
 
+import contextlib
 import gzip
 import io
 import json
@@ -8,6 +9,8 @@ import threading
 import time
 from collections import defaultdict
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.conformance.targets import Target
 
@@ -42,13 +45,18 @@ class Events:
         self._thread.join()
 
     def _collect(self) -> None:
-        sqs = self._target.clients["sqs"]
         while not self._over.wait(self._target.pause_s):
-            answer = sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10, WaitTimeSeconds=0)
-            for message in answer.get("Messages", []):
-                event = json.loads(message["Body"])
-                self._seen[str(event.get("detail", {}).get("EndpointName"))].append(event)
-                sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+            # A round that fails is made up for by the next; events that never come fail the checks that wait for them.
+            with contextlib.suppress(ClientError, BotoCoreError):
+                self._receive()
+
+    def _receive(self) -> None:
+        sqs = self._target.clients["sqs"]
+        answer = sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+        for message in answer.get("Messages", []):
+            event = json.loads(message["Body"])
+            self._seen[str(event.get("detail", {}).get("EndpointName"))].append(event)
+            sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
 
 
 def furnish(target: Target) -> Events:

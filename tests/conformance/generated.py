@@ -23,11 +23,13 @@ OPERATIONS = (
     "CreateEndpoint", "DescribeEndpoint", "ListEndpoints", "DeleteEndpoint",
     "UpdateEndpoint", "UpdateEndpointWeightsAndCapacities", "AddTags", "ListTags", "DeleteTags",
 )  # fmt: skip
+# A name that nothing has: a target that does not refuse what it should must not touch what is somebody's.
+_NAME = "conformance-nothing"
 _NUMBERS = ("integer", "long", "float", "double")
 # A value that the model allows, for members whose pattern a plain word does not match.
 _VALID = {
     "RoleArn": "arn:aws:iam::123456789012:role/execution",
-    "ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/x",
+    "ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/conformance-nothing",
     "Url": "s3://bucket/key",
     "S3ModelUri": "s3://bucket/key",
     "DestinationS3Uri": "s3://b/key",
@@ -125,8 +127,11 @@ def _of_text(shape: StringShape) -> Iterator[tuple[Any, str, str]]:
     if shape.enum:
         yield "NoSuchValue", "outside its enumeration", r"Member must satisfy enum value set: \["
         return
+    if low := shape.metadata.get("min"):
+        said = f"Member must have length greater than or equal to {low}"
+        yield str(_valid(shape))[: low - 1], f"of {low - 1} characters", said
     if pattern != ".*":
-        yield _unmatched(pattern), "outside its pattern", "Member must satisfy regular expression pattern"
+        yield _unmatched(pattern, low or 0), "outside its pattern", "Member must satisfy regular expression pattern"
     if high is not None:
         yield _stretched(shape, high + 1), f"of {high + 1} characters", _at_most("length", high)
 
@@ -151,9 +156,9 @@ def _at_most(what: str, high: int) -> str:
     return f"Member must have {what} less than or equal to {high}"
 
 
-def _unmatched(pattern: str) -> str:
-    """A value of no bounded length's concern that no pattern of SageMaker's allows."""
-    return " " if pattern == r"(?!\s*$).+" or r"[\S]" in pattern else "-!*"
+def _unmatched(pattern: str, length: int) -> str:
+    """A value of at least this length that no pattern of SageMaker's allows."""
+    return " " if pattern == r"(?!\s*$).+" or r"[\S]" in pattern else "-!*".ljust(length, "!")
 
 
 def _stretched(shape: StringShape, length: int) -> str:
@@ -200,7 +205,7 @@ def _valid(shape: Shape) -> Any:
     if isinstance(shape, MapShape):
         return {}
     if isinstance(shape, StringShape):
-        return shape.enum[0] if shape.enum else _VALID.get(shape.name, "a")
+        return shape.enum[0] if shape.enum else _VALID.get(shape.name, _NAME)
     return shape.metadata.get("min", 1) if shape.type_name in _NUMBERS else True
 
 
