@@ -16,7 +16,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,26 @@ from typing import Any
 from sanic import HTTPResponse, Request, Sanic, raw
 
 from engine.detokenise import StopFilter
-from engine.protocol import Accepted, Failed, Finished, FinishReason, Piece, Rejected, RequestEvent, Submit
+from engine.protocol import (
+    Accepted,
+    Ask,
+    Detokenise,
+    Detokenised,
+    Failed,
+    Finished,
+    FinishReason,
+    Loaded,
+    Piece,
+    Progress,
+    Rejected,
+    RequestEvent,
+    Submit,
+    Tokenise,
+    Tokenised,
+)
 from server.__main__ import serve
 from server.app import create_app
-from server.engine import Broken, Generation, Loading, Ready, State
+from server.engine import Broken, Listener, Loading, Ready, State
 from server.settings import Settings
 
 _CONTEXT_WORDS = 4096
@@ -64,44 +80,51 @@ class StandInEngine:
         self._behaviour = behaviour
         self._settings = settings
         self._slots = asyncio.Semaphore(settings.max_concurrency)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._open: dict[str, tuple[asyncio.Task[None], Listener]] = {}
         self.state: State = Loading()
 
-    async def start(self) -> None:
+    async def start(self, on_progress: Callable[[Progress], None]) -> None:  # noqa: ARG002 - it has no steps
         self._starting = asyncio.create_task(self._load())
 
     async def _load(self) -> None:
         await asyncio.sleep(self._behaviour.start_s)
         failed = self._behaviour.ping == "fail"
-        self.state = Broken("the model did not load: the stand-in was told to fail") if failed else Ready()
+        said = "the model did not load: the stand-in was told to fail"
+        self.state = Broken(said, never_ready=True) if failed else Ready(self._model())
 
-    def submit(self, request: Submit) -> Generation:
-        generation = Generation()
-        self._tasks[request.request_id] = asyncio.create_task(self._answer(request, generation))
-        return generation
+    def _model(self) -> Loaded:
+        return Loaded(self._settings.max_model_len or _CONTEXT_WORDS)
+
+    def submit(self, request: Ask, listener: Listener) -> None:
+        if isinstance(request, Submit):
+            self._open[request.request_id] = (asyncio.create_task(self._answer(request, listener)), listener)
+        else:
+            listener(_translated(request))
 
     def abort(self, request_id: str) -> None:
-        task = self._tasks.pop(request_id, None)
-        if task is not None:
+        if request_id in self._open:
+            task, _ = self._open.pop(request_id)
             task.cancel()
 
     async def stop(self) -> None:
         self._starting.cancel()
-        for request_id in list(self._tasks):
+        self.state = Broken("the stand-in has ended")
+        for request_id, (_, listener) in list(self._open.items()):
             self.abort(request_id)
+            listener(Failed(request_id, "this instance shut down before the answer was complete", "drained"))
 
-    async def _answer(self, request: Submit, generation: Generation) -> None:
+    async def _answer(self, request: Submit, listener: Listener) -> None:
         prompt = request.prompt or " ".join(message["content"] for message in request.messages or [])
         refusal = self._refusal(request, len(prompt.split()))
         if refusal is not None:
-            generation.put(refusal)
+            listener(refusal)
             return
-        generation.put(Accepted(request.request_id, len(prompt.split())))
+        listener(Accepted(request.request_id, len(prompt.split())))
         if self._behaviour.answer == "hang":
             await asyncio.Event().wait()
         said = request.prompt or (request.messages or [{"content": ""}])[-1]["content"]
         async with self._slots:
-            await self._speak(request, (self._behaviour.text or said).split(" "), len(prompt.split()), generation)
+            await self._speak(request, (self._behaviour.text or said).split(" "), len(prompt.split()), listener)
 
     def _refusal(self, request: Submit, words: int) -> RequestEvent | None:
         if self._behaviour.answer == "fail":
@@ -114,24 +137,32 @@ class StandInEngine:
         )
         return Rejected(request.request_id, "context_length_exceeded", f"{message}; shorten the prompt", None)
 
-    async def _speak(self, request: Submit, words: list[str], prompt_words: int, generation: Generation) -> None:
+    async def _speak(self, request: Submit, words: list[str], prompt_words: int, listener: Listener) -> None:
         stops = StopFilter(request.stop)
         wanted = request.max_tokens or self._settings.max_new_tokens
         count = 0
         for count, word in enumerate(words[:wanted], start=1):
             await asyncio.sleep(self._behaviour.token_s)
             if text := stops.add(word if count == 1 else f" {word}"):
-                generation.put(Piece(request.request_id, text))
+                listener(Piece(request.request_id, text))
             if stops.stopped:
                 break
             if self._behaviour.answer == "break":
-                generation.put(Failed(request.request_id, "the stand-in was told to break off"))
+                listener(Failed(request.request_id, "the stand-in was told to break off"))
                 return
         if rest := stops.finish():
-            generation.put(Piece(request.request_id, rest))
+            listener(Piece(request.request_id, rest))
         cut = count == wanted and wanted < len(words) and not stops.stopped
         reason: FinishReason = "length" if cut else "stop"
-        generation.put(Finished(request.request_id, reason, prompt_words, count))
+        listener(Finished(request.request_id, reason, prompt_words, count))
+
+
+def _translated(request: Tokenise | Detokenise) -> RequestEvent:
+    """A word is a token, and its number is its length."""
+    if isinstance(request, Detokenise):
+        return Detokenised(request.request_id, " ".join("x" * token for token in request.tokens))
+    text = request.prompt or " ".join(message["content"] for message in request.messages or [])
+    return Tokenised(request.request_id, [len(word) for word in text.split()])
 
 
 async def _garbage(request: Request) -> HTTPResponse | None:

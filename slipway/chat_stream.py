@@ -98,7 +98,8 @@ class ChatStream:
     def _read(self, chunk: dict[str, Any]) -> str:
         if "error" in chunk:
             raise _refusal(chunk["error"], status=None)
-        self.release_id = self.release_id or chunk.get("system_fingerprint", "")
+        # The container names the release first, then what it runs.
+        self.release_id = self.release_id or chunk.get("system_fingerprint", "").partition("-")[0]
         usage = chunk.get("usage")
         if usage:
             self.usage = Usage(usage["prompt_tokens"], usage["completion_tokens"])

@@ -130,7 +130,7 @@ class Loop:
         events: list[Event] = []
         for request_id in [self._slots[slot] for slot in slots]:
             self._forget(request_id, spoilt=True)
-            events.append(Failed(request_id, said))
+            events.append(Failed(request_id, said, "out_of_memory"))
         return events
 
     def _add(self, job: Job) -> None:

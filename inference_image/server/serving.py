@@ -1,103 +1,107 @@
-"""One request from its parsed body to its last byte: unary or streamed, with exactly one end."""
+"""One request from admission to its last byte: unary or streamed, with exactly one end."""
 
 import asyncio
-from typing import Any, cast
+import time
+from dataclasses import dataclass, field
+from typing import Any
 
 from sanic import HTTPResponse, Request
 from sanic import json as json_response
 
-from engine.protocol import Accepted, Failed, Finished, Piece, Rejected, RequestEvent
-from server.answers import Answer, answer_for, sse
-from server.engine import Engine, Generation
-from server.errors import Code, ServingError
-from server.parse import Invocation
-from server.settings import Settings
+from engine.protocol import Finished, Piece
+from server.answers import Answer, Choice, sse
+from server.choices import Choices, late
+from server.errors import ServingError
+from server.provenance import Provenance
 
-# SageMaker gives up after 60 s, or 8 min for a stream; ours come first so that the caller hears why.
-UNARY_DEADLINE_S = 55.0
-STREAM_DEADLINE_S = 470.0
 HEARTBEAT_S = 10.0
 _FLUSH_S = 1.0
 
 
-async def serve_unary(invocation: Invocation, engine: Engine, settings: Settings) -> HTTPResponse:
+@dataclass
+class _Heard:
+    """One choice so far."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    end: Finished | None = None
+
+    @property
+    def choice(self) -> Choice:
+        if self.end is None:
+            raise RuntimeError("a choice was read before its end")
+        return Choice(self.pieces, self.end)
+
+
+async def serve_unary(choices: Choices, answer: Answer, count: int) -> HTTPResponse:
     """Raises ServingError; the engine has nothing left of the request when this returns, raises or is cancelled."""
-    generation = engine.submit(invocation.submit)
-    pieces: list[str] = []
+    heard = [_Heard() for _ in range(count)]
     try:
-        async with asyncio.timeout(UNARY_DEADLINE_S):
-            while not isinstance(event := await generation.next(), Finished):
-                _raise_if_bad(event)
-                if isinstance(event, Piece):
-                    pieces.append(event.text)
-    except TimeoutError as error:
-        raise _too_late(UNARY_DEADLINE_S) from error
+        choices.submit()
+        while choices.open:
+            for index, said in await choices.take():
+                if isinstance(said, Piece):
+                    heard[index].pieces.append(said)
+                else:
+                    heard[index].end = said
     finally:
-        engine.abort(invocation.submit.request_id)
-    return json_response(answer_for(invocation, settings).whole("".join(pieces), event))
+        choices.abort()
+    return json_response(answer.whole([one.choice for one in heard]))
 
 
-async def serve_stream(request: Request, invocation: Invocation, engine: Engine, settings: Settings) -> None:
-    """Raises ServingError before the first byte only.
+async def serve_stream(
+    request: Request, choices: Choices, answer: Answer, count: int, provenance: Provenance
+) -> ServingError | None:
+    """Raises ServingError before the first byte only; returns what ended the stream early, or None.
 
-    After it a failure is an error event and a broken connection, because a clean end would pass for a complete answer.
+    After the first byte a failure is an error event and a broken connection, because a clean end would pass for a
+    complete answer.
     """
-    generation = engine.submit(invocation.submit)
     try:
-        await _accepted(generation)
+        choices.submit()
+        await choices.accepted()
         response = await request.respond(content_type="text/event-stream", headers={"Cache-Control": "no-cache"})
-        failure = await _stream(response, answer_for(invocation, settings), generation)
+        failure = await _stream(response, choices, answer, count)
         if failure is None:
             await response.eof()
         else:
-            await _break_off(request, response, sse(failure.body(settings.release_id, settings.rollout_id)))
+            await _break_off(request, response, sse(failure.body(provenance.release, provenance.rollout)))
     finally:
-        engine.abort(invocation.submit.request_id)
+        choices.abort()
+    return failure
 
 
-async def _accepted(generation: Generation) -> None:
-    try:
-        async with asyncio.timeout(UNARY_DEADLINE_S):
-            _raise_if_bad(await generation.next())
-    except TimeoutError as error:
-        raise _too_late(UNARY_DEADLINE_S) from error
-
-
-async def _stream(response: Any, answer: Answer, generation: Generation) -> ServingError | None:
+async def _stream(response: Any, choices: Choices, answer: Answer, count: int) -> ServingError | None:
     """Everything but the end; why the answer is not complete, or None. A client that does not read is late, too."""
+    left_s = choices.ends_at - time.monotonic()
     try:
-        async with asyncio.timeout(STREAM_DEADLINE_S):
-            await _send_all(response, answer, generation)
+        async with asyncio.timeout(left_s):
+            await _send_all(response, choices, answer, count)
     except TimeoutError:
-        return _too_late(STREAM_DEADLINE_S)
+        return late(choices.limit_s)
     except ServingError as error:
         return error
     return None
 
 
-async def _send_all(response: Any, answer: Answer, generation: Generation) -> None:
-    for event in answer.opening():
-        await response.send(event)
-    pieces: list[str] = []
-    while not isinstance(said := await _next_or_none(generation), Finished):
-        if said is None:
-            await response.send(b": still working\n\n")
-            continue
-        _raise_if_bad(said)
-        if isinstance(said, Piece):
-            pieces.append(said.text)
-            await response.send(answer.piece(said.text))
-    for event in answer.closing("".join(pieces), said):
-        await response.send(event)
+async def _send_all(response: Any, choices: Choices, answer: Answer, count: int) -> None:
+    await response.send(b"".join(answer.opening()))
+    heard = [_Heard() for _ in range(count)]
+    while choices.open:
+        told = await choices.take(HEARTBEAT_S)
+        events = [event for index, said in told for event in _events(answer, heard[index], index, said)]
+        # Whatever has piled up leaves in one write.
+        await response.send(b"".join(events) if told else b": still working\n\n")
+    last = b"".join(answer.closing([one.choice for one in heard]))
+    if last:  # an empty chunk would be the end of the body
+        await response.send(last)
 
 
-async def _next_or_none(generation: Generation) -> RequestEvent | None:
-    """None when it is time for a sign of life, because proxies close what is silent."""
-    try:
-        async with asyncio.timeout(HEARTBEAT_S):
-            return await generation.next()
-    except TimeoutError:
-        return None
+def _events(answer: Answer, heard: _Heard, index: int, said: Piece | Finished) -> list[bytes]:
+    if isinstance(said, Piece):
+        heard.pieces.append(said)
+        return [answer.piece(index, said)]
+    heard.end = said
+    return answer.ended(index, heard.choice)
 
 
 async def _break_off(request: Request, response: Any, last_event: bytes) -> None:
@@ -113,20 +117,3 @@ async def _break_off(request: Request, response: Any, last_event: bytes) -> None
         pass  # the client does not read; it learns from the abort alone
     finally:
         transport.abort()
-
-
-def _raise_if_bad(event: RequestEvent) -> None:
-    match event:
-        case Rejected(_, code, message, param):
-            raise ServingError(cast("Code", code), message, param=param)
-        case Failed(_, message, code):
-            raise ServingError(cast("Code", code), message)
-        case Accepted() | Piece() | Finished():
-            pass
-
-
-def _too_late(limit_s: float) -> ServingError:
-    return ServingError(
-        "deadline_exceeded",
-        f"the answer was not complete after {limit_s:g} s, the limit; ask for fewer tokens, or for a stream",
-    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 _RELEASE = re.compile(r"[0-9a-f]{12}")
 _ROLLOUT = re.compile(r"[0-9a-f]{12}-[1-9][0-9]{0,5}")
+_IMAGE = re.compile(r"(sha256:[0-9a-f]{64})?")
 _DTYPES = ("auto", "int8", "float32", "bfloat16", "float16")
 
 
@@ -28,10 +29,11 @@ class Settings:
     max_new_tokens: int = 512
     dtype: str = "auto"
     threads: int | None = None
-
-    @property
-    def custom_attributes(self) -> str:
-        return f"release={self.release_id};rollout={self.rollout_id}"
+    image_digest: str = ""
+    """Of the container's image, as the release pinned it; empty where nobody told."""
+    stateful_sessions: bool = False
+    session_s: int = 1200
+    """Seconds that a session lives."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -48,15 +50,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         max_new_tokens=_count(environment, "SLIPWAY_MAX_NEW_TOKENS", 512, 1, 999_999),
         dtype=_choice(environment, "SLIPWAY_DTYPE", _DTYPES),
         threads=_optional_count(environment, "SLIPWAY_THREADS", 1, 999),
+        image_digest=_match(environment, "SLIPWAY_IMAGE_DIGEST", _IMAGE),
+        stateful_sessions=_choice(environment, "SAGEMAKER_ENABLE_STATEFUL_SESSIONS", ("false", "true")) == "true",
+        session_s=_count(environment, "SAGEMAKER_SESSIONS_EXPIRATION", 1200, 1, 99_999),
     )
 
 
 def _match(environment: Mapping[str, str], name: str, pattern: re.Pattern[str]) -> str:
     value = environment.get(name, "")
     if not pattern.fullmatch(value):
-        raise SettingsError(
-            f"{name} is {value!r}, which does not match {pattern.pattern}; set it to the rollout's own id"
-        )
+        raise SettingsError(f"{name} is {value!r}, which does not match {pattern.pattern}; set it to the rollout's own")
     return value
 
 

@@ -4,18 +4,35 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from server.errors import ServingError
-from server.parse import parse_body
+from server.parse import parse_body, parse_completion
 from tests.contract.inference.schemas import allows, check, examples
 
 _EDGES: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, False, 0, 1, -1, 1.0, 1.5, 2, 2.0, 2.1, 0.0, -0.0, 2**31 + 1, 2**63 - 1, 2**63, 1e300, "", "a", [], {}]
 )
 _STOPS = st.one_of(_EDGES, st.lists(st.one_of(st.text(max_size=2), st.just(1)), max_size=6))
-_SAMPLING = {"temperature": _EDGES, "top_p": _EDGES, "seed": _EDGES, "stop": _STOPS}
+_SAMPLING = {
+    **dict.fromkeys(("temperature", "top_p", "top_k", "min_p", "seed", "priority"), _EDGES),
+    **dict.fromkeys(("presence_penalty", "frequency_penalty", "repetition_penalty"), _EDGES),
+    "stop": _STOPS,
+    "ignore_eos": _EDGES,
+    "cache_salt": st.one_of(_EDGES, st.just("x" * 256), st.just("x" * 257)),
+}
+_NAMED = st.fixed_dictionaries(
+    {},
+    optional={"name": _EDGES, "schema": st.one_of(_EDGES, st.just({"type": "object"})), "strict": _EDGES, "x": _EDGES},
+)
+_FORMAT = st.one_of(
+    _EDGES,
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["text", "json_object", "json_schema", "xml", 1, None])},
+        optional={"json_schema": st.one_of(_EDGES, _NAMED)},
+    ),
+)
 _ROLES = st.sampled_from(["system", "user", "assistant", "tool", "", 1, None])
 _MESSAGE = st.one_of(
     _EDGES,
@@ -34,6 +51,9 @@ _CHAT_FIELDS = {
     "max_completion_tokens": _EDGES,
     "user": _EDGES,
     "n": _EDGES,
+    "logprobs": _EDGES,
+    "top_logprobs": _EDGES,
+    "response_format": _FORMAT,
     "inputs": _EDGES,
     "tools": _EDGES,
 }
@@ -42,7 +62,8 @@ _PARAMETER_FIELDS = {
     "max_new_tokens": _EDGES,
     "do_sample": _EDGES,
     "return_full_text": _EDGES,
-    "top_k": _EDGES,
+    "details": _EDGES,
+    "logprobs": _EDGES,
 }
 _TEXT_FIELDS = {
     "inputs": st.one_of(_EDGES, st.text(max_size=3)),
@@ -87,6 +108,54 @@ def understood(body: Any, *, chat_only: bool = False) -> bool:
 @given(_BODIES)
 def test_the_server_understands_what_the_schema_allows_and_nothing_else(body: Any) -> None:
     assert understood(body) is allows("invocation-request", body)
+
+
+_COMPLETION_FIELDS = {
+    **{name: values for name, values in _CHAT_FIELDS.items() if name not in ("messages", "inputs", "response_format")},
+    "prompt": st.one_of(_STOPS, st.lists(st.just("a"), min_size=15, max_size=17)),
+    "echo": _EDGES,
+    "suffix": _EDGES,
+}
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.one_of(
+        one_field(_COMPLETION_FIELDS).map(lambda extra: {"prompt": "hi", **extra}),
+        st.fixed_dictionaries({}, optional=_COMPLETION_FIELDS),
+        _EDGES,
+    )
+)
+def test_the_completion_path_understands_what_its_schema_allows_and_nothing_else(body: Any) -> None:
+    assume(not _asks_too_much(body))
+    refused: ServingError | None = None
+    try:
+        parse_completion(json.dumps(body).encode(), "r")
+    except ServingError as error:
+        refused = error
+        check("error", refused.body("3f2a91c07d4e", "3f2a91c07d4e-1"))
+
+    assert (refused is None) is allows("completion-request", body)
+
+
+def _asks_too_much(body: Any) -> bool:
+    """A schema cannot multiply; the next test can."""
+    if not allows("completion-request", body):
+        return False
+    return (1 if isinstance(body["prompt"], str) else len(body["prompt"])) * body.get("n", 1) > 16
+
+
+def test_prompts_times_n_are_bounded_together() -> None:
+    body = {"prompt": ["a", "b", "c"], "n": 5, "seed": 2**63 - 1}
+    taken = parse_completion(json.dumps(body).encode(), "r")
+
+    with pytest.raises(ServingError, match="3 prompts with n 6 ask for 18 choices, limit 16"):
+        parse_completion(json.dumps({**body, "n": 6}).encode(), "r")
+
+    assert [submit.prompt for submit in taken.submits] == ["a"] * 5 + ["b"] * 5 + ["c"] * 5
+    assert len({submit.request_id for submit in taken.submits}) == 15
+    # Choices of one prompt differ in their seed, which stays in its range.
+    assert [submit.seed for submit in taken.submits[:3]] == [2**63 - 1, 0, 1]
 
 
 @pytest.mark.parametrize("body", examples("invocation-request"))

@@ -1,13 +1,15 @@
 """The server over the real engine and a tiny random model."""
 
 import contextlib
+import json
+import math
 import time
 from typing import Any
 
 import httpx
 import openai
 import pytest
-from jsonschema import ValidationError
+from jsonschema import ValidationError, validate
 
 from tests.contract.inference.schemas import check
 from tests.integration.inference.servers import ATTRIBUTES, RELEASE_ID, ROLLOUT_ID, Server, events
@@ -23,7 +25,8 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
     check("error", body)
     error: dict[str, Any] = body["error"]
     assert (error["release"], error["rollout"]) == (RELEASE_ID, ROLLOUT_ID)
-    assert answer.headers["X-Amzn-SageMaker-Custom-Attributes"] == ATTRIBUTES
+    check("custom-attributes", answer.headers["X-Amzn-SageMaker-Custom-Attributes"])
+    assert answer.headers["X-Amzn-SageMaker-Custom-Attributes"].startswith(f"{ATTRIBUTES};")
     return error
 
 
@@ -105,6 +108,54 @@ def test_a_seed_repeats_an_answer(server: Server) -> None:
     assert answer(1) != answer(2)
 
 
+def test_log_probabilities_come_in_openais_form_unary_and_streamed(server: Server) -> None:
+    body = {**CHAT, "logprobs": True, "top_logprobs": 2}
+    unary = server.ask(body).json()
+    check("chat-response", unary)
+    with server.client.stream("POST", "/invocations", json={**body, "stream": True}) as stream:
+        chunks = [chunk for chunk in events(stream.iter_lines()) if chunk != "[DONE]"]
+    for chunk in chunks:
+        check("chat-chunk", chunk)
+
+    noted = unary["choices"][0]["logprobs"]["content"]
+    assert len(noted) == unary["usage"]["completion_tokens"]
+    assert all(len(one["top_logprobs"]) == 2 for one in noted)
+    # Greedy, so the chosen token is the likeliest.
+    assert all(one["top_logprobs"][0]["logprob"] == one["logprob"] for one in noted)
+    streamed = [one for chunk in chunks for one in (chunk["choices"][0].get("logprobs") or {"content": []})["content"]]
+    assert [one["token"] for one in streamed] == [one["token"] for one in noted]
+
+
+def test_without_being_asked_for_no_log_probabilities_come(server: Server) -> None:
+    assert "logprobs" not in server.ask(CHAT).json()["choices"][0]
+
+
+@pytest.mark.parametrize("temperature", [0, 2])
+def test_a_json_schema_is_met_by_a_model_that_speaks_nonsense(server: Server, temperature: float) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"sure": {"type": "boolean"}, "colour": {"enum": ["red", "green"]}, "mark": {"const": 7}},
+        "required": ["sure", "colour", "mark"],
+        "additionalProperties": False,
+    }
+    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    body = {**CHAT, "max_tokens": 200, "temperature": temperature, "seed": 3, "response_format": wanted}
+
+    choice = server.ask(body).json()["choices"][0]
+
+    validate(json.loads(choice["message"]["content"]), schema)
+    assert choice["finish_reason"] == "stop"
+
+
+def test_a_schema_that_is_none_is_the_callers_400(server: Server) -> None:
+    wanted = {"type": "json_schema", "json_schema": {"schema": {"type": "colour"}}}
+
+    error = error_of(server.ask({**CHAT, "response_format": wanted}))
+
+    assert (error["code"], error["param"]) == ("invalid_request", "response_format")
+    assert "the JSON schema cannot guide an answer" in error["message"]
+
+
 def test_return_full_text_puts_the_prompt_first(server: Server) -> None:
     parameters = {"max_new_tokens": 5}
     plain = server.ask({"inputs": "hello", "parameters": parameters}).json()
@@ -160,7 +211,7 @@ def test_when_slots_and_queue_are_full_the_next_request_is_refused_at_once(serve
 
     error = error_of(answer)
     assert (answer.status_code, error["code"], error["type"]) == (429, "queue_full", "overloaded_error")
-    assert error["retryAfterSeconds"] == float(answer.headers["Retry-After"])
+    assert math.ceil(error["retryAfterSeconds"]) == int(answer.headers["Retry-After"])  # the header has whole seconds
     assert "3 requests are running or waiting, limit 3" in error["message"]
 
 

@@ -30,6 +30,9 @@ def test_every_variable_of_the_contract_changes_a_setting() -> None:
         "SLIPWAY_DTYPE": "float16",
         "SLIPWAY_THREADS": "2",
         "SAGEMAKER_BIND_TO_PORT": "81",
+        "SLIPWAY_IMAGE_DIGEST": "sha256:" + "0" * 64,
+        "SAGEMAKER_ENABLE_STATEFUL_SESSIONS": "true",
+        "SAGEMAKER_SESSIONS_EXPIRATION": "60",
     }
     contract = json.loads((SERVING / "container-environment.schema.json").read_text())
     assert set(contract["properties"]) == set(values) | set(IDS)
