@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 `local up` failed, 2 usage, 3 not finished yet, 4 the roll
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -133,7 +134,7 @@ def local_up(
 def local_env() -> None:
     """Print the exports that point AWS clients at the embedded AWS: eval "$(slipway local env)"."""
     for name, value in exports(Ports.of_environment(os.environ).aws).items():
-        typer.echo(f"export {name}={value}")
+        typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 def _client(stack: str) -> "Slipway":

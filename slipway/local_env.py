@@ -17,6 +17,7 @@ from slipway.errors import UsageError
 AWS_PORT, UI_PORT = "SLIPWAY_AWS_PORT", "SLIPWAY_UI_PORT"
 _DEFAULT_PORTS = {AWS_PORT: 4566, UI_PORT: 7860}
 _HIGHEST_PORT = 65535
+_CONFIG, _PROFILE = Path(__file__).parents[1] / "local" / "aws-config", "slipway-local"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ def exports(port: int) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": "us-east-1",
+        # samconfig's environment `local` asks for this profile, which no other file has.
+        "AWS_CONFIG_FILE": str(_CONFIG),
+        "AWS_PROFILE": _PROFILE,
     }
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from local.deploy import deploy
 from local.world import World
+from slipway.local_env import exports
 from tests.integration.local_core.aws import Aws
 from tests.integration.local_core.conftest import start, url_of
 
@@ -58,6 +59,7 @@ CONFIG = """
 version = 0.1
 [local.global.parameters]
 stack_name = "app"
+profile = "slipway-local"
 [local.deploy.parameters]
 resolve_s3 = true
 capabilities = "CAPABILITY_IAM CAPABILITY_AUTO_EXPAND"
@@ -77,12 +79,8 @@ class Sam:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ["HOME"],
-            "AWS_CONFIG_FILE": os.devnull,
+            **exports(int(self.aws.url.rpartition(":")[2])),
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_ENDPOINT_URL": self.aws.url,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_DEFAULT_REGION": "us-east-1",
             "SAM_CLI_TELEMETRY": "0",
             "SAM_CLI_POLL_DELAY": "0.2",
         }
@@ -139,6 +137,31 @@ def test_sam_deploys_changes_and_leaves_alone(sam: Sam) -> None:
     third = sam("deploy", "--config-env", "local", "--parameter-overrides", "Colour=blue")
 
     assert "No changes to deploy. Stack app is up to date" in third
+
+
+@pytest.mark.timeout(180)
+def test_without_the_exports_sam_touches_no_account(tmp_path: Path) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text(
+        "[default]\naws_access_key_id = AKIAOFTHEPERSON\naws_secret_access_key = their-own\n"
+    )
+    # Should the guard ever break, the person's keys still go to a closed port of this machine and no further.
+    closed = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1", "SAM_CLI_TELEMETRY": "0"}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_DEFAULT_REGION": "us-east-1", **closed}
+
+    for command in ("deploy", "delete"):
+        done = subprocess.run(
+            [str(SAM), command, "--config-env", "local"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert "The config profile (slipway-local) could not be found" in done.stdout + done.stderr
 
 
 @pytest.mark.prove

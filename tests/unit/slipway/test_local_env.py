@@ -1,15 +1,19 @@
 """Ports, exports and the note of a running embedded AWS."""
 
+import configparser
 import os
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from slipway.errors import UsageError
 from slipway.local_env import Ports, RunFile, exports, without_aws
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_ports_have_defaults_and_variables() -> None:
@@ -48,7 +52,20 @@ def test_the_exports_point_at_this_machine_with_keys_that_open_nothing_else() ->
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": str(ROOT / "local" / "aws-config"),
+        "AWS_PROFILE": "slipway-local",
     }
+
+
+def test_the_profile_of_samconfigs_local_environment_is_in_the_file_that_the_exports_name() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    profiles = configparser.ConfigParser()
+    profiles.read(exports(4566)["AWS_CONFIG_FILE"])
+
+    profile = profiles[f"profile {config['local']['global']['parameters']['profile']}"]
+
+    assert profile["endpoint_url"] == exports(4566)["AWS_ENDPOINT_URL"]
+    assert profile["aws_access_key_id"] == exports(4566)["AWS_ACCESS_KEY_ID"]
 
 
 def test_no_aws_setting_of_the_person_reaches_the_children() -> None:
