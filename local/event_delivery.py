@@ -59,7 +59,11 @@ class EventDelivery:
 
     def now(self) -> datetime:
         """The time that an event of this moment carries."""
-        return self._world.clock.now() + timedelta(seconds=self._world.faults.skew_s("events"))
+        return self.dated(self._world.clock.now())
+
+    def dated(self, at: datetime) -> datetime:
+        """The time that an event of another moment carries: what the clock of events showed then."""
+        return at + timedelta(seconds=self._world.faults.skew_s("events"))
 
     def publish(self, event: Event, bus: str) -> None:
         for rule in self._rules(bus):

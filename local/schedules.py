@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from local.event_delivery import EventDelivery, Rule, new_event
@@ -79,7 +79,6 @@ class Schedules:
         return nap_s
 
     def _fire(self, rule: ScheduledRule, due: datetime) -> None:
-        skew = self._delivery.now() - self._world.clock.now()
-        event = new_event("aws.events", "Scheduled Event", {}, [rule.arn], (due + skew).astimezone(UTC))
+        event = new_event("aws.events", "Scheduled Event", {}, [rule.arn], self._delivery.dated(due))
         with self._delivery.in_order:
             self._delivery.deliver(rule, event)
