@@ -77,12 +77,18 @@ class QueuePolling:
 
     def _run(self) -> None:
         while not self._stopped.wait(_LOOK_S):
-            for mapping in self._mappings():
-                with self._lock:
-                    free = self._busy[mapping.uuid] < mapping.concurrency
-                    self._busy[mapping.uuid] += free
-                if free:
-                    self._pool.submit(self._poll, mapping)
+            try:
+                self._look()
+            except Exception:  # one strange mapping must not silence all others for good
+                logger.exception("the queues could not be looked at")
+
+    def _look(self) -> None:
+        for mapping in self._mappings():
+            with self._lock:
+                free = self._busy[mapping.uuid] < mapping.concurrency
+                self._busy[mapping.uuid] += free
+            if free and not self._stopped.is_set():
+                self._pool.submit(self._poll, mapping)
 
     def _poll(self, mapping: QueueMapping) -> None:
         try:

@@ -1,5 +1,6 @@
 """Lambda's event sources: moto keeps the mappings, our polling reads the queues."""
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,17 +46,18 @@ def _refusal(message: str) -> LambdaClientError:
 
 
 def waiting_mappings() -> Iterable[QueueMapping]:
-    """The enabled mappings whose queue has a message that can be received now."""
+    """The enabled mappings whose queue has a message that can be received now, and whose function is still there."""
     backend = models.lambda_backends[ACCOUNT][REGION]
     queues = {queue.queue_arn: queue for queue in list(sqs_backends[ACCOUNT][REGION].queues.values())}
     for mapping in list(backend._event_source_mappings.values()):  # noqa: SLF001 - moto's only list of them
         queue = queues.get(mapping.event_source_arn)
         if mapping.enabled and queue is not None and queue.messages:
-            yield _described(backend, mapping)
+            # AWS keeps the mapping of a function that was deleted, and polls for it no more.
+            with contextlib.suppress(LambdaClientError):
+                yield _described(mapping, backend.get_function(mapping.function_arn))
 
 
-def _described(backend: models.LambdaBackend, mapping: models.EventSourceMapping) -> QueueMapping:
-    function = backend.get_function(mapping.function_arn)
+def _described(mapping: models.EventSourceMapping, function: models.LambdaFunction) -> QueueMapping:
     return QueueMapping(
         uuid=mapping.uuid,
         queue_arn=mapping.event_source_arn,

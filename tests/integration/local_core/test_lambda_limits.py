@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local_core.aws import Aws, unique, zipped
+from tests.integration.local_core.aws import Aws, unique, until, zipped
 from tests.integration.local_core.conftest import TIME_SCALE
 from tests.integration.local_core.test_api_faults import Board
 from tests.integration.local_core.test_lambda import NAPS, invoke
@@ -222,6 +222,32 @@ def test_a_message_that_fails_comes_back_and_ends_in_the_dead_letter_queue(aws: 
     assert sorted(seen) == [("bad", "1"), ("bad", "2"), ("fine", "1"), ("good", "1")]
     sent_ms = int(batches[0][0]["attributes"]["SentTimestamp"])
     assert abs(sent_ms / 1000 - time.time()) < 60, "a real time, no constant"
+
+
+def test_a_mapping_outlives_its_function_and_stops_no_other(aws: Aws) -> None:
+    """DeleteFunction in the Lambda API Reference: event source mappings are deleted apart from the function."""
+    functions, sqs = aws.client("lambda"), aws.client("sqs")
+    role = aws.role("sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+    (gone_url, gone_arn), (url, arn) = aws.queue(), aws.queue()
+    gone, other = aws.function(PRINTS, role=role), aws.function(PRINTS, role=role)
+    orphan = functions.create_event_source_mapping(EventSourceArn=gone_arn, FunctionName=gone)
+    mapping = functions.create_event_source_mapping(EventSourceArn=arn, FunctionName=other)
+
+    functions.delete_function(FunctionName=gone)
+    sqs.send_message(QueueUrl=gone_url, MessageBody="nobody takes this")
+    time.sleep(0.2)  # several looks at the queues
+    sqs.send_message(QueueUrl=url, MessageBody="a message")
+
+    until(lambda: None if _messages_in(sqs, url) else True)
+    assert _messages_in(sqs, gone_url) == 1
+    for one in (orphan, mapping):
+        functions.delete_event_source_mapping(UUID=one["UUID"])
+
+
+def _messages_in(sqs: Any, url: str) -> int:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counted = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(map(int, counted.values()))
 
 
 @pytest.mark.parametrize(
