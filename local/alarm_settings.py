@@ -9,7 +9,7 @@ from typing import Any
 
 from local.alarm_rules import COMPARISONS, MissingData, Rule
 from local.metrics.expressions import ExpressionError
-from local.metrics.queries import Query, period_of, watched
+from local.metrics.queries import Query, period_of, queries_of, watched
 from local.metrics.samples import percentile
 
 _DAY_S = 24 * 3600
@@ -77,7 +77,7 @@ def _queries(settings: Mapping[str, Any]) -> list[Query]:
     if bool(given) == bool(settings.get("metric_name")):
         raise AlarmSettingsError(f"alarm {name}: give either MetricName or Metrics; nothing else is evaluated here")
     if given:
-        return [Query.of(request_of(query)) for query in given]
+        return queries_of([request_of(query) for query in given])
     stat = settings.get("extended_statistic") or settings.get("statistic")
     if not stat or not settings.get("namespace") or not settings.get("period"):
         raise AlarmSettingsError(f"alarm {name}: Namespace, Period and Statistic or ExtendedStatistic are required")

@@ -1,5 +1,7 @@
 """MetricDataQueries: metrics and expressions over them, as alarms and GetMetricData ask for them."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +11,10 @@ from local.metrics.math_functions import Scope, Value, compute
 from local.metrics.samples import check_statistic
 from local.metrics.store import MetricId, MetricStore, Series, Window
 
+MAX_QUERIES = 500
 MAX_ALARM_METRICS = 10
 """As many metrics an alarm's expression may use: "Alarms on math expressions" in the CloudWatch User Guide."""
+_ID = re.compile(r"[a-z][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,25 @@ class Query:
             unit=asked.get("Unit"),
             period_s=int(asked["Period"]),
         )
+
+
+def queries_of(requests: Sequence[Mapping[str, Any]]) -> list[Query]:
+    """The queries of one request.
+
+    Source: `MetricDataQuery` and GetMetricData in the CloudWatch API Reference.
+
+    Raises:
+        ExpressionError: too many, one that cannot be read, or an Id that is not one or not the only one of its name.
+    """
+    if len(requests) > MAX_QUERIES:
+        raise ExpressionError(f"{len(requests)} queries are too many; the limit is {MAX_QUERIES}")
+    queries = [Query.of(request) for request in requests]
+    for name, count in Counter(query.id for query in queries).items():
+        if not _ID.fullmatch(name):
+            raise ExpressionError(f"the Id {name} must be letters, digits and _, and begin with a small letter")
+        if count > 1:
+            raise ExpressionError(f"the Id {name} is given {count} times; every query needs its own")
+    return queries
 
 
 def period_of(queries: Iterable[Query]) -> int:

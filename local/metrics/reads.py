@@ -10,7 +10,7 @@ from typing import Any
 
 from local.metrics.expressions import ExpressionError, names_in, parse
 from local.metrics.math_functions import Value
-from local.metrics.queries import Query, evaluate, period_of
+from local.metrics.queries import Query, evaluate, period_of, queries_of
 from local.metrics.samples import Samples, check_statistic, percentile, statistic
 from local.metrics.store import MetricId, MetricStore, Series, Window
 
@@ -44,7 +44,7 @@ def get_metric_data(store: MetricStore, request: Mapping[str, Any], now_s: float
     """Raises ReadError: times the wrong way round, or a query that cannot be computed."""
     span = _span(request, "ValidationError")
     try:
-        queries = [Query.of(query) for query in request["MetricDataQueries"]]
+        queries = queries_of(request["MetricDataQueries"])
         results = [
             result for query in queries if query.return_data for result in _results(store, query, queries, span, now_s)
         ]
@@ -112,18 +112,19 @@ def _points(series: Series, window: Window, query_id: str, label: str) -> Json:
 
 
 def _data_page(results: list[Json], request: Mapping[str, Any]) -> Json:
-    """At most MaxDatapoints of all results; NextToken says how many have been given out."""
-    given = int(request.get("NextToken") or 0)
+    """At most MaxDatapoints of all results; NextToken says how many have been given out. Results without a value are
+    on the first page."""
+    start = given = page_start(request, "InvalidNextToken")
     left = int(request.get("MaxDatapoints") or MAX_DATA_POINTS)
     page, skip, total = [], given, sum(len(result["Values"]) for result in results)
     for result in results:
-        part = slice(min(skip, len(result["Values"])), min(skip + left, len(result["Values"])))
+        length = len(result["Values"])
+        part = slice(min(skip, length), min(skip + left, length))
         taken = part.stop - part.start
-        skip, left = max(0, skip - len(result["Values"])), left - taken
-        done = "Complete" if part.stop == len(result["Values"]) else "PartialData"
-        if taken or (done == "Complete" and not given):
+        skip, left = max(0, skip - length), left - taken
+        if taken or (not length and not start):
             part_of = {name: result[name][part] for name in ("Timestamps", "Values")}
-            page.append(result | part_of | {"StatusCode": done})
+            page.append(result | part_of | {"StatusCode": "Complete" if part.stop == length else "PartialData"})
         given += taken
     return {"MetricDataResults": page} | ({"NextToken": str(given)} if given < total else {})
 
@@ -204,12 +205,17 @@ def list_metrics(store: MetricStore, request: Mapping[str, Any], now_s: float) -
         for metric, newest_s in store.metrics().items()
         if _is_asked(metric, request) and (recently is None or newest_s >= now_s - _RECENTLY_S)
     ]
-    token = str(request.get("NextToken") or 0)
-    if not token.isdigit():
-        raise ReadError("InvalidParameterValue", "Request parameter NextToken is invalid")
-    start = int(token)
+    start = page_start(request)
     page = [_described(metric) for metric in found[start : start + _LIST_PAGE]]
     return {"Metrics": page} | ({"NextToken": str(start + _LIST_PAGE)} if len(found) > start + _LIST_PAGE else {})
+
+
+def page_start(request: Mapping[str, Any], code: str = "InvalidParameterValue") -> int:
+    """How many items a NextToken says were given out; raises ReadError for one that was not given out here."""
+    token = str(request.get("NextToken") or 0)
+    if not token.isdecimal():
+        raise ReadError(code, "Request parameter NextToken is invalid")
+    return int(token)
 
 
 def _is_asked(metric: MetricId, request: Mapping[str, Any]) -> bool:

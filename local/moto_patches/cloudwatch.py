@@ -17,7 +17,7 @@ from local.alarm_settings import AlarmSettingsError, check_actions, watch_of
 from local.alarm_words import AlarmState
 from local.clock import Clock
 from local.metrics.embedded import metrics_of
-from local.metrics.reads import Json, ReadError, epoch, get_metric_data, get_metric_statistics, list_metrics
+from local.metrics.reads import Json, ReadError, epoch, get_metric_data, get_metric_statistics, list_metrics, page_start
 from local.metrics.samples import Samples, StatisticSet
 from local.metrics.store import MetricId, MetricStore
 from local.moto_patches.patching import Patches
@@ -251,7 +251,10 @@ def _is_asked(alarm: models.Alarm, params: Json) -> bool:
 
 
 def _page(items: list[Any], params: Json, most: int) -> tuple[list[Any], Json]:
-    start = int(params.get("NextToken") or 0)
+    try:
+        start = page_start(params, "InvalidNextToken")
+    except ReadError as error:
+        raise CloudWatchException(error.code, str(error)) from error
     end = start + int(params.get("MaxRecords") or max(most, 1))
     return items[start:end], ({"NextToken": str(end)} if end < len(items) else {})
 

@@ -106,6 +106,25 @@ def test_points_come_in_pages_of_max_datapoints(cloudwatch: Any, put: PutAt, sta
     assert found == [([0, 1], "PartialData"), ([2, 3], "PartialData"), ([4], "Complete")]
 
 
+def test_every_query_has_a_result_even_one_without_data(cloudwatch: Any, put: PutAt, start: datetime) -> None:
+    """The example response of GetMetricData has a result for each query; its `Values` may be empty."""
+    put("full", 0, 1)
+
+    found = values(cloudwatch, start, 60, query("full"), query("none"), query("other"))
+
+    assert found == {"full": [1], "none": [], "other": []}
+
+
+@pytest.mark.parametrize("operation", ["describe_alarms", "describe_alarm_history", "get_metric_data"])
+def test_a_token_that_was_not_given_out_is_refused(cloudwatch: Any, start: datetime, operation: str) -> None:
+    """InvalidNextToken is among the errors of each in botocore's model."""
+    span = {"StartTime": start, "EndTime": start + timedelta(minutes=1)}
+    asked = {"MetricDataQueries": [query("m")], **span} if operation == "get_metric_data" else {}
+
+    with pytest.raises(cloudwatch.exceptions.InvalidNextToken):
+        getattr(cloudwatch, operation)(NextToken="what", **asked)
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -113,6 +132,11 @@ def test_points_come_in_pages_of_max_datapoints(cloudwatch: Any, put: PutAt, sta
         ([{"Id": "e1", "Expression": "nobody + m"}, query("m")], "nobody is no Id"),
         ([query("m", 7)], "Period 7 is not one of"),
         ([query("m", 60, "tm99")], "statistic tm99 is not computed"),
+        # `Id` of MetricDataQuery: "must be unique within a single call", "first character must be a lowercase letter"
+        ([query("m"), query("m")], "Id m is given 2 times"),
+        ([query("M")], "Id M must be letters"),
+        # "A single GetMetricData call can include as many as 500 MetricDataQuery structures."
+        ([query(f"m{number}") for number in range(501)], "501 queries are too many; the limit is 500"),
     ],
 )
 def test_what_cannot_be_read_is_refused(
