@@ -100,9 +100,9 @@ def test_a_service_that_breaks_is_one_failed_request(connection: http.client.HTT
         pytest.param("kendra", "list_indices", {}, "kendra.ListIndices", id="a service that is not there"),
         pytest.param(
             "stepfunctions",
-            "validate_state_machine_definition",
-            {"definition": "{}"},
-            "states.ValidateStateMachineDefinition",
+            "redrive_execution",
+            {"executionArn": "arn:aws:states:us-east-1:123456789012:execution:m:e"},
+            "states.RedriveExecution",
             id="a missing JSON operation",
         ),
         pytest.param(
