@@ -8,7 +8,7 @@ from tests.conformance.suite import Area
 AREA = Area("endpoint configs")
 CREATE = "API reference, CreateEndpointConfig"
 VARIANTS = "API reference, ProductionVariant"
-NOT_FOUND = "terraform-provider-aws internal/service/sagemaker/endpoint_configuration.go: its message for absence"
+NOT_FOUND = "aws/amazon-sagemaker-examples#2339, the refusal of a real account"
 
 
 @AREA.check(f"{CREATE}, EndpointConfigArn")
@@ -62,7 +62,7 @@ def a_configs_name_is_taken_once(c: Case) -> None:
         c.create_config(config, c.variant(c.model()))
 
 
-@AREA.check("public reports of CreateEndpointConfig: 'Could not find model'")
+@AREA.check("aws/sagemaker-python-sdk#2112: 'Could not find model', the words of a real account")
 def a_config_needs_a_model_that_exists(c: Case) -> None:
     with c.refused("ValidationException", "^Could not find model"):
         c.create_config(c.name(), c.variant(c.name("absent")))

@@ -11,10 +11,10 @@ CONFLICTS = Area("conflicts")
 FAILURES = Area("first creation fails")
 CREATE = "API reference, CreateEndpoint"
 DESCRIBE = "API reference, DescribeEndpoint"
-IN_PROGRESS = "ACK sagemaker-controller constants and public reports: 'Cannot update in-progress endpoint'"
+IN_PROGRESS = "ACK sagemaker-controller's constants: 'Cannot update in-progress endpoint'"
 ABSENT = "ACK sagemaker-controller constants: 'Could not find endpoint'"
 FAILED = f"{DESCRIBE}, EndpointStatus Failed: 'DeleteEndpoint is the only operation'"
-PING = "public reports of FailureReason: 'did not pass the ping health check'"
+PING = "aws/amazon-sagemaker-examples#379 and aws/sagemaker-python-sdk#787, FailureReason of real accounts"
 
 
 def late(c: Case) -> str:
@@ -154,6 +154,15 @@ def names_that_differ_by_case_are_one(c: Case) -> None:
 def an_endpoint_needs_a_config_that_exists(c: Case) -> None:
     with c.refused("ValidationException", '^Could not find endpoint configuration ".*"'):
         c.create_endpoint(c.name("absent"))
+
+
+@CONFLICTS.check("aws/sagemaker-python-sdk#2112, the refusal of a real account")
+def an_endpoint_needs_a_model_that_still_exists(c: Case) -> None:
+    model = c.model()
+    config = c.config(model)
+    c.sagemaker.delete_model(ModelName=model)
+    with c.refused("ValidationException", '^Could not find model ".*"'):
+        c.create_endpoint(config)
 
 
 @CONFLICTS.check(ABSENT)

@@ -11,6 +11,7 @@ CREATE = "API reference, CreateModel"
 DESCRIBE = "API reference, DescribeModel"
 CONTAINER = "API reference, ContainerDefinition"
 NOT_FOUND = "terraform-provider-aws internal/service/sagemaker/model.go: the message it takes for absence"
+ASSUMED = "awslabs/predictive-maintenance-using-machine-learning#3 and bentoml/BentoML#892, refusals of real accounts"
 NO_DATA = "philschmid/llm-sagemaker-sample#2, the refusal of a real account"
 
 
@@ -177,7 +178,7 @@ def the_role_must_be_allowed_to_list_a_prefix(c: Case) -> None:
         c.create_model(c.name(), role=arn, **c.files())
 
 
-@AREA.check("public reports of CreateModel: \"allows principal 'sagemaker.amazonaws.com' to assume the role\"")
+@AREA.check(ASSUMED)
 def the_role_must_trust_sagemaker(c: Case) -> None:
     trusts = {"Service": "lambda.amazonaws.com"}
     arn = role(c.target, c.name("stranger"), *execution_rights(c.target), trusts=trusts)
@@ -185,13 +186,13 @@ def the_role_must_trust_sagemaker(c: Case) -> None:
         c.create_model(c.name(), role=arn)
 
 
-@AREA.check("public reports of CreateModel: 'Could not assume role … Please ensure that the role exists'")
+@AREA.check(ASSUMED)
 def the_role_must_exist(c: Case) -> None:
     with c.refused("ValidationException", "Could not assume role|AssumeRole"):
         c.create_model(c.name(), role=f"arn:aws:iam::{c.target.account}:role/{c.name('absent')}")
 
 
-@AREA.check("public reports of CreateModel: 'Requested image … not found'")
+@AREA.check("aws-samples/easy-amazon-sagemaker-deployments#4, the refusal of a real account")
 def the_image_must_exist(c: Case) -> None:
     repository = c.target.image.partition("@")[0]
     with c.refused("ValidationException", "^Requested image .* not found"):

@@ -9,7 +9,7 @@ AREA = Area("weights and capacities")
 QUOTAS = Area("quotas")
 SCALE = "API reference, UpdateEndpointWeightsAndCapacities"
 WEIGHT = "API reference, ProductionVariant, InitialVariantWeight"
-LIMIT = "public reports of CreateEndpoint: 'The account-level service limit … is'"
+LIMIT = "aws-samples/sagemaker-custom-project-templates#51, the refusal of a real account"
 TEXT = r"^The account-level service limit '{} for endpoint usage' is 2 Instances, with current utilization of"
 
 
