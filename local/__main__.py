@@ -7,12 +7,14 @@ import sys
 import threading
 from pathlib import Path
 
+from local.clock import Clock
 from local.sagemaker.control.quotas import UnknownQuotaError
 from local.state import StateError
 from local.supervisor import Settings, Supervisor
 
 _PORT_TAKEN = _WRONG_SETTING = 2
 _STATE_LOST = 3
+_LAST_PORT = 65_535
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -53,10 +55,10 @@ def main(argv: list[str] | None = None) -> int:
 def _parse(argv: list[str] | None) -> Settings:
     parser = argparse.ArgumentParser(prog="python -m local", description="AWS on this machine: no account, no Docker.")
     parser.add_argument(
-        "--port", type=int, default=Settings.port, help="port on 127.0.0.1; 0 takes a free one (default %(default)s)"
+        "--port", type=_port, default=Settings.port, help="port on 127.0.0.1; 0 takes a free one (default %(default)s)"
     )
     parser.add_argument(
-        "--time-scale", type=float, default=1.0, help="AWS seconds per real second (default %(default)s)"
+        "--time-scale", type=_scale, default=1.0, help="AWS seconds per real second (default %(default)s)"
     )
     parser.add_argument(
         "--state-dir",
@@ -66,7 +68,7 @@ def _parse(argv: list[str] | None) -> Settings:
     )
     parser.add_argument(
         "--ui-port",
-        type=int,
+        type=_port,
         default=Settings.ui_port,
         help="port of the template's load balancer (default %(default)s)",
     )
@@ -87,6 +89,19 @@ def _parse(argv: list[str] | None) -> Settings:
         parser.error("--keep-state needs --state-dir: the folder that the next run shall find again")
     quotas, capacity = dict(given.quota), dict(given.capacity)
     return Settings(given.port, given.time_scale, given.state_dir, given.ui_port, quotas, capacity, given.keep_state)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to {_LAST_PORT}")
+    return int(text)
+
+
+def _scale(text: str) -> float:
+    try:
+        return Clock(float(text)).scale
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0") from error
 
 
 def _setting(text: str) -> tuple[str, int]:

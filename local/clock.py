@@ -1,5 +1,6 @@
 """Time inside the embedded AWS, which may run faster than outside."""
 
+import math
 import threading
 import time
 from datetime import UTC, datetime
@@ -10,11 +11,14 @@ class Clock:
 
     Args:
         scale: AWS seconds per real second, > 0. 1 is real time; 60 makes a one-minute bake take one second.
+
+    Raises:
+        ValueError: the scale is no such number.
     """
 
     def __init__(self, scale: float = 1.0) -> None:
-        if scale <= 0:
-            raise ValueError(f"time scale must be > 0, got {scale}")
+        if not 0 < scale < math.inf:
+            raise ValueError(f"time scale must be a number > 0, got {scale}")
         self.scale = scale
         self._started_real_s = time.monotonic()
         self._started = time.time()

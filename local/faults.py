@@ -115,6 +115,9 @@ class FleetFault(Fault):
     variant: str = "*"
     instance_type: str = "*"
 
+    def __post_init__(self) -> None:
+        _need_delay(self, self.failure, FleetFailure.SLOW)
+
 
 @dataclass(frozen=True)
 class EndpointFault(Fault):

@@ -66,14 +66,13 @@ class Supervisor:
     """
 
     def __init__(self, settings: Settings) -> None:
+        clock = Clock(settings.time_scale)
+        quotas = Quotas(clock.time, settings.quotas)
         self._listener = gateway.bind(settings.port)
         self._temporary = settings.state_dir is None
         state_dir = settings.state_dir or Path(tempfile.mkdtemp(prefix="local-aws-"))
         state_dir.mkdir(parents=True, exist_ok=True)
-        self.world = World(
-            port=self._listener.getsockname()[1], state_dir=state_dir.resolve(), clock=Clock(settings.time_scale)
-        )
-        quotas = Quotas(self.world.clock.time, settings.quotas)
+        self.world = World(port=self._listener.getsockname()[1], state_dir=state_dir.resolve(), clock=clock)
         iam = Iam(self.world)
         self._delivery = EventDelivery(self.world, rules_of, iam.authorize_service)
         self._schedules = Schedules(self.world, self._delivery, rules_of)

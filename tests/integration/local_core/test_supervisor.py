@@ -5,20 +5,25 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto.s3.models import s3_backends
 
+from local.__main__ import main
 from local.supervisor import Settings, Supervisor
 from tests.integration.local_core.aws import Aws, until
 from tests.integration.local_core.conftest import start, url_of
+
+if TYPE_CHECKING:
+    import subprocess
 
 ANSWERS = "import os\ndef handler(event, context):\n    return os.getpid()\n"
 
@@ -104,21 +109,54 @@ def _home(part: object) -> str:
     return str(getattr(function, "__module__", "")) if callable(function) else ""
 
 
-def test_a_taken_port_is_one_sentence_and_exit_code_2() -> None:
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--time-scale", "0", "'0' is not a number above 0"),
+        ("--time-scale", "nan", "'nan' is not a number above 0"),
+        ("--time-scale", "fast", "'fast' is not a number above 0"),
+        ("--port", "65536", "'65536' is not a port from 0 to 65535"),
+        ("--ui-port", "-1", "'-1' is not a port from 0 to 65535"),
+        ("--capacity", "ml.g5.4xlarge", "'ml.g5.4xlarge' is not NAME=NUMBER"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], option: str, value: str, sentence: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([f"{option}={value}"])
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"argument {option}: {sentence}")
+
+
+@pytest.fixture
+def own_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process keeps its own answers to signals."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+
+@pytest.mark.usefixtures("own_signals")
+def test_a_quota_that_does_not_exist_is_one_sentence_and_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    assert main(["--port", "0", "--quota", "no such quota=1"]) == 2
+    assert capsys.readouterr().err == "--quota: SageMaker has no quota called 'no such quota'.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("own_signals")
+def test_a_taken_port_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
-        ended = subprocess.run(
-            [sys.executable, "-m", "local", "--port", str(port)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
+        ended = main(["--port", str(port)])
 
-    assert ended.returncode == 2
-    [sentence] = ended.stderr.splitlines()
+    assert ended == 2
+    [sentence] = capsys.readouterr().err.splitlines()
     assert f"127.0.0.1:{port}" in sentence
     assert "--port" in sentence

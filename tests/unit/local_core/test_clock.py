@@ -1,5 +1,6 @@
 """The one clock of the embedded AWS."""
 
+import math
 import threading
 import time
 
@@ -25,7 +26,7 @@ def test_a_wait_ends_with_its_event() -> None:
     assert Clock().wait(event, 3600)
 
 
-@pytest.mark.parametrize("scale", [0, -1])
+@pytest.mark.parametrize("scale", [0, -1, math.inf, math.nan])
 def test_time_that_does_not_pass_is_refused(scale: float) -> None:
     with pytest.raises(ValueError, match=f"got {scale}"):
         Clock(scale)

@@ -1,8 +1,22 @@
 """The board of faults: which one strikes, how often, and what is told of it."""
 
+from collections.abc import Callable
+
 import pytest
 
-from local.faults import ApiFailure, ApiFault, EventFault, FaultBoard, FleetFailure, FleetFault, UnknownFaultError
+from local.faults import (
+    ApiFailure,
+    ApiFault,
+    EndpointFailure,
+    EndpointFault,
+    EventFailure,
+    EventFault,
+    Fault,
+    FaultBoard,
+    FleetFailure,
+    FleetFault,
+    UnknownFaultError,
+)
 
 
 def test_a_fault_strikes_only_what_its_patterns_name() -> None:
@@ -34,6 +48,21 @@ def test_a_place_gets_only_the_failures_that_it_can_carry_out() -> None:
     found = board.strike(FleetFault, FleetFailure.SLOW, FleetFailure.HANGS, endpoint="chat")
     assert found is not None
     assert found.delay_s == 3.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "failure"),
+    [
+        (ApiFault, ApiFailure.LATE),
+        (FleetFault, FleetFailure.SLOW),
+        (EndpointFault, EndpointFailure.MAINTENANCE),
+        (EndpointFault, EndpointFailure.OUT_OF_SERVICE),
+        (EventFault, EventFailure.DELAYED),
+    ],
+)
+def test_a_failure_that_is_nothing_but_a_delay_needs_one(kind: Callable[..., Fault], failure: str) -> None:
+    with pytest.raises(ValueError, match=f"{failure} needs a delay_s above 0"):
+        kind(failure=failure)
 
 
 def test_what_a_place_does_not_know_fits_only_the_star() -> None:
