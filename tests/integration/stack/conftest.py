@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -15,10 +13,11 @@ from typing import Any
 import pytest
 
 from local.world import World
-from tests.contract.stack.documents import MACHINES, ROOT, functions, machine
+from tests.contract.stack.documents import MACHINES, functions, machine
+from tests.integration.local_core.conftest import start, url_of
 
-TIME_SCALE = 10  # the shortest task limit, 40 s, leaves a cold start of a function 4 s
-DEADLINE_S = 60
+TIME_SCALE = 100  # for Waits and retries; the limits of tasks and functions are real seconds
+DEADLINE_S = 240  # of one execution, in real seconds: on a busy machine a cold start of every step takes its time
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -68,7 +67,7 @@ class Machines:
         )
         deadline = time.monotonic() + DEADLINE_S
         while (found := client.describe_execution(executionArn=started["executionArn"]))["status"] == "RUNNING":
-            assert time.monotonic() < deadline, "the machine did not end"
+            assert time.monotonic() < deadline, f"{name} {rollout_id} still runs after {DEADLINE_S} s"
             time.sleep(0.05)
         events = client.get_execution_history(executionArn=started["executionArn"], maxResults=1000)["events"]
         return Execution(
@@ -86,15 +85,14 @@ class Machines:
 
 @pytest.fixture(scope="package")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    command = [sys.executable, "-m", "local", "--port", "0", "--time-scale", str(TIME_SCALE)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline().rpartition(":")[2])
-        scripts = tmp_path_factory.mktemp("scripts")
-        made = Machines(World(port=port, state_dir=scripts), scripts)
-        _deploy(made)
-        yield made
-        process.terminate()
+    scripts = tmp_path_factory.mktemp("scripts")
+    with start("--time-scale", str(TIME_SCALE)) as process:
+        try:
+            made = Machines(World(port=int(url_of(process).rpartition(":")[2]), state_dir=scripts), scripts)
+            _deploy(made)
+            yield made
+        finally:
+            process.terminate()  # also where the set-up failed: leaving the block waits for the end
 
 
 def _deploy(machines: Machines) -> None:
