@@ -13,6 +13,7 @@ from local.alarms import AlarmEvaluator
 from local.iam import AccessDeniedError
 from local.moto_patches.patching import Patches
 from local.world import World
+from tests.integration.local_core.aws import until
 from tests.integration.local_stack.conftest import SkippingClock
 
 Event = tuple[str, str, Mapping[str, Any], Sequence[str]]
@@ -30,6 +31,10 @@ class Heard:
 
     def emit(self, *event: Any) -> None:
         self.events.append(event)
+
+    def states(self) -> list[str]:
+        """The states that alarms went into, in order."""
+        return [event[2]["state"]["value"] for event in self.events]
 
     def scale(self, trigger: ScalingTrigger) -> None:
         self.triggers.append(trigger)
@@ -91,6 +96,25 @@ def on_metric(**changes: Any) -> dict[str, Any]:
 def state(cloudwatch: Any, name: str = "alarm") -> str:
     found = cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=BOTH)
     return str((found["MetricAlarms"] + found["CompositeAlarms"])[0]["StateValue"])
+
+
+def test_a_look_that_comes_late_misses_no_minute(
+    cloudwatch: Any, put: Callable[..., None], evaluator: AlarmEvaluator, heard: Heard, clock: SkippingClock
+) -> None:
+    """ "The alarm is evaluated every minute" ("Evaluating an alarm", CloudWatch User Guide), so one minute suffices."""
+    states = heard.states
+    cloudwatch.put_metric_alarm(**on_metric(Period=60))
+    for minute, value in enumerate((0, 9, 0, 0, 0, 0)):
+        put("m", value, ago_s=-600 - 60 * minute)
+    evaluator.start()
+    try:
+        until(lambda: states() or None)
+        clock.skipped_s += 1200
+        until(lambda: True if len(states()) > 2 else None)
+    finally:
+        evaluator.stop()
+
+    assert states() == ["OK", "ALARM", "OK"]
 
 
 def test_a_rate_of_errors_is_an_alarm(
