@@ -134,6 +134,7 @@ class Supervisor:
         self._functions.stop()
         gateway.close(self._server)
         self._listener.close()
+        stop_executions()  # what the last requests and functions started
         self.world.processes.stop_all()
         try:
             if self._kept:

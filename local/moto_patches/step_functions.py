@@ -13,7 +13,7 @@ from jsonata.jsonata import Jsonata
 from moto.core import config
 from moto.core.responses import ActionResult
 from moto.stepfunctions.parser import models as interpreter
-from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, ExecutionStatus, HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
@@ -51,6 +51,7 @@ def install(patches: Patches, world: World, emit: step_functions_executions.Emit
     _time_out_machines_on_the_clock(patches, world.clock)
     _name_executions(patches)
     _keep_why_an_execution_was_stopped(patches)
+    _let_a_stop_be_final(patches)
     step_functions_tasks.install(patches, world)
     step_functions_definitions.install(patches)
     step_functions_errors.install(patches)
@@ -61,15 +62,15 @@ def stop_executions() -> None:
     """End what still runs: its threads would go on after the embedded AWS, against whatever answers then."""
     backend = interpreter.stepfunctions_parser_backends[ACCOUNT][REGION]
     for machine in backend.state_machines:
-        for running in machine.executions:
-            if running.status == "RUNNING" and _has_begun(running):
+        for running in list(machine.executions):
+            if running.exec_status == ExecutionStatus.RUNNING and _has_begun(running):
                 running.stop(stop_date=datetime.now(UTC), error=None, cause="the embedded AWS was stopped")
 
 
 def _has_begun(started: Any) -> bool:
     """Whether the execution's thread got as far as where it can be stopped; it takes milliseconds."""
     for _ in range(_BEGIN_POLLS):
-        if started.exec_worker.env is not None:
+        if started.exec_worker and started.exec_worker.env:
             return True
         time.sleep(_BEGIN_POLL_S)
     return False
@@ -137,6 +138,16 @@ def _keep_why_an_execution_was_stopped(patches: Patches) -> None:
 
     patches.replace(StepFunctionResponse, "stop_execution", stop)
     original = patches.replace(execution.BaseExecutionWorkerCommunication, "_reflect_execution_status", reflect)
+
+
+def _let_a_stop_be_final(patches: Patches) -> None:
+    """moto makes a stopped execution a failed one if the call that it was in the middle of fails afterwards."""
+
+    def fail(self: Environment, error: Any) -> None:
+        if not isinstance(self.program_state(), ProgramStopped):
+            original(self, error)
+
+    original = patches.replace(Environment, "set_error", fail)
 
 
 def _quote_variables(patches: Patches) -> None:

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.base_backend import BackendDict
+from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends as interpreters
 
 from local.state.pickling import merge
@@ -43,7 +45,7 @@ class MotoState:
 
     def keep(self) -> list[tuple[Any, dict[str, Any]]]:
         """What moto has, by reference, with its attributes."""
-        _wait_for_executions()
+        _end_executions()
         owners = [found for found in _owners() if _NAMES in vars(found)]
         return [(backend, dict(vars(backend))) for backend in _backends()] + [
             (found, {_NAMES: vars(found)[_NAMES]}) for found in owners
@@ -70,11 +72,18 @@ def _backends() -> Iterator[Any]:
             yield from list(regions.values())
 
 
-def _wait_for_executions() -> None:
-    """An execution that was stopped says so a moment later, in its own thread."""
+def _end_executions() -> None:
+    """An execution that was stopped says so a moment later, in its own thread, unless a call that hangs holds it."""
     machines = [machine for backend in interpreters[ACCOUNT].values() for machine in backend.state_machines]
     deadline = time.monotonic() + _ABORT_S
-    while time.monotonic() < deadline:
-        if all(execution.status != "RUNNING" for machine in machines for execution in machine.executions):
+    while running := [each for machine in machines for each in list(machine.executions) if _runs(each)]:
+        if time.monotonic() > deadline:
+            for execution in running:
+                execution.exec_status, execution.stop_date = ExecutionStatus.ABORTED, datetime.now(UTC)
             return
         time.sleep(0.02)
+
+
+def _runs(execution: Any) -> bool:
+    """Also one that was taken down and never begun."""
+    return execution.exec_status in {None, ExecutionStatus.RUNNING}

@@ -12,6 +12,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
     state_task_service_aws_sdk,
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.jsonata import jsonata
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
@@ -61,6 +62,12 @@ def test_moto_gives_a_nameless_execution_no_name() -> None:
 @justifies(step_functions._keep_why_an_execution_was_stopped)
 def test_moto_stops_an_execution_without_its_reason() -> None:
     assert "cause" not in inspect.getsource(StepFunctionResponse.stop_execution)
+
+
+@justifies(step_functions._let_a_stop_be_final)
+def test_moto_lets_an_error_replace_a_stop() -> None:
+    assert "isinstance" not in inspect.getsource(Environment.set_error)
+    assert "isinstance" in inspect.getsource(Environment.set_stop)
 
 
 @justifies(step_functions_tasks._call_as_the_machines_role)

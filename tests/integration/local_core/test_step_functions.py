@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.builders.stacks import settled
-from tests.integration.local_core.aws import Aws, unique
+from tests.integration.local_core.aws import Aws, unique, until
 from tests.integration.local_core.conftest import TIME_SCALE
 
 TASK = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke"}
@@ -28,6 +28,7 @@ def handler(event, context):
     return {"attempts": calls}
 """
 ECHOES = "def handler(event, context):\n    return event\n"
+FAILS_LATE = "import time\ndef handler(event, context):\n    time.sleep(2)\n    raise ValueError('late')\n"
 SLEEPS = "import time\ndef handler(event, context):\n    time.sleep(30)\n"
 
 
@@ -219,6 +220,24 @@ def test_an_execution_can_be_stopped_with_a_reason(aws: Aws) -> None:
     ended = aws.ended(execution)
 
     assert (ended["status"], ended["error"], ended["cause"]) == ("ABORTED", "Aborted", "a person said so")
+
+
+def test_a_stopped_execution_stays_aborted_though_its_call_fails(aws: Aws) -> None:
+    # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html
+    states, function = aws.client("stepfunctions"), aws.function(FAILS_LATE)
+    task = {**TASK, "Arguments": {"FunctionName": function}, "End": True}
+    execution = states.start_execution(stateMachineArn=aws.machine(jsonata("Task", Task=task)))["executionArn"]
+
+    def called() -> bool | None:
+        events = states.get_execution_history(executionArn=execution)["events"]
+        return any(event["type"] == "TaskStarted" for event in events) or None
+
+    until(called)
+    states.stop_execution(executionArn=execution, cause="a person said so")
+
+    ended = aws.ended(execution)
+
+    assert (ended["status"], ended["cause"]) == ("ABORTED", "a person said so")
 
 
 def test_an_execution_name_is_used_once(aws: Aws) -> None:
