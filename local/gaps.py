@@ -58,6 +58,9 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "Refused: anomaly detection, SEARCH, Metrics Insights, PromQL, trimmed statistics, suppressors of actions.",
         "Alarms notify topics, invoke functions and trigger scaling policies; other kinds of actions are refused.",
         "SageMaker, Lambda, Step Functions, EventBridge and SQS publish metrics; those of other services do not exist.",
+        "Lambda counts invocations, errors, throttles, durations, concurrency and lost events; no ages of events.",
+        "Step Functions counts executions and their times; EventBridge what a rule's targets took, lost or buried.",
+        "SQS says what lies in a queue and how old it is; messages sent, received and deleted are not counted.",
         "Samples are kept as they came; AWS rolls them up with age.",
         "A log line in the embedded metric format counts at its own time, its age stretched by the clock's scale.",
     ),
@@ -100,6 +103,7 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "Events come by EventBridge, by an SQS event source or by a call; SNS and S3 refuse to name a function.",
         "Event sources are standard queues without filters; streams and FIFO queues are refused.",
         "Log events carry the wall clock's time, and a wrong clock of a function makes no signature wrong.",
+        "ClientContext of Invoke is refused.",
     ),
     "S3": (
         "EventBridge is told of `Object Created` alone.",

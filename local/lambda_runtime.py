@@ -206,8 +206,20 @@ class LambdaRuntime:
         with self._lock:
             workers = [*self._busy, *(worker for idle in self._idle.values() for worker in idle)]
             self._idle.clear()
-        with ThreadPoolExecutor(max(1, len(workers))) as pool:
-            list(pool.map(Worker.stop, workers))
+        _stop_all(workers)
+
+    def forget(self, name: str, version: str | None) -> None:
+        """A function was deleted, or one version of it: end the workers that wait for its next event."""
+        with self._lock:
+            gone = [
+                worker
+                for idle in self._idle.values()
+                for worker in idle
+                if worker.function.name == name and version in {None, worker.function.version}
+            ]
+            for worker in gone:
+                self._idle[worker.function.slot].remove(worker)
+        _stop_all(gone)
 
     @contextlib.contextmanager
     def _slot(self, function: Function) -> Iterator[int]:
@@ -298,6 +310,11 @@ class LambdaRuntime:
                     archive.extractall(scratch)
                 scratch.rename(folder)
         return folder
+
+
+def _stop_all(workers: list[Worker]) -> None:
+    with ThreadPoolExecutor(max(1, len(workers))) as pool:
+        list(pool.map(Worker.stop, workers))
 
 
 def destination_record(

@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import threading
 import time
 from dataclasses import replace
 from typing import Any
@@ -34,19 +35,24 @@ def install(patches: Patches, functions: LambdaRuntime) -> None:
 class CloudWatchLogs:
     """Writes lines into moto's CloudWatch Logs."""
 
+    def __init__(self) -> None:
+        self._creating = threading.Lock()
+
     def write(self, group: str, stream: str, line: str) -> None:
         logs = logs_backends[ACCOUNT][REGION]
         entry = [{"timestamp": int(time.time() * 1000), "message": line}]
         try:
             logs.put_log_events(group, stream, entry)
         except ResourceNotFoundException:
-            logs.ensure_log_group(group)
-            logs.create_log_stream(group, stream)
+            # A function's own lines and its START come from two threads, and each may be the first.
+            with self._creating:
+                logs.ensure_log_group(group)
+                logs.ensure_log_stream(group, stream)
             logs.put_log_events(group, stream, entry)
 
 
 def _run_as_processes(patches: Patches, functions: LambdaRuntime) -> None:
-    """moto runs functions in Docker, or without Docker echoes their input."""
+    """moto runs functions in Docker, or without Docker echoes their input; of a deleted one it knows no process."""
 
     def invoke(  # noqa: PLR0913, PLR0917 - moto's signature
         self: models.LambdaBackend,
@@ -61,6 +67,8 @@ def _run_as_processes(patches: Patches, functions: LambdaRuntime) -> None:
         payload: bytes = (body.encode() if isinstance(body, str) else body) or b"{}"
         kind = headers.get("X-Amz-Invocation-Type", "RequestResponse")
         _check_payload(payload, kind)
+        if headers.get("X-Amz-Client-Context"):
+            raise _refusal("InvalidParameterValueException", "local AWS does not emulate ClientContext of Invoke", 400)
         if kind == "Event":
             functions.invoke_async(AsyncEvent(function, found.code_bytes, payload, arn, async_policy(found)))
             return b""
@@ -73,7 +81,13 @@ def _run_as_processes(patches: Patches, functions: LambdaRuntime) -> None:
         response_headers["x-amz-log-result"] = base64.b64encode(answer.log_tail).decode()
         return answer.payload
 
+    def delete(self: models.LambdaBackend, function_name: str, qualifier: str | None = None) -> None:
+        delete_original(self, function_name, qualifier)
+        name, named = _parts(function_name)
+        functions.forget(name, qualifier or named)
+
     patches.replace(models.LambdaBackend, "invoke", invoke)
+    delete_original = patches.replace(models.LambdaBackend, "delete_function", delete)
 
 
 def _read_the_qualifier(patches: Patches) -> None:

@@ -59,6 +59,24 @@ def test_a_warm_worker_is_used_again_until_code_or_environment_change(aws: Aws) 
     assert not psutil.pid_exists(first["pid"]), "a worker of an older environment is ended"
 
 
+def test_a_deleted_function_leaves_no_process(aws: Aws) -> None:
+    """Its environment is gone with it: DeleteFunction deletes the function and all its versions."""
+    function, other = aws.function(NAPS), aws.function(NAPS)
+    process, others = (int(invoke(aws, one)["Payload"]) for one in (function, other))
+
+    aws.client("lambda").delete_function(FunctionName=function)
+
+    until(lambda: None if psutil.pid_exists(process) else True)
+    assert psutil.pid_exists(others)
+
+
+def test_what_a_caller_says_of_itself_is_refused_by_name(aws: Aws) -> None:
+    context = base64.b64encode(b'{"custom": {}}').decode()
+
+    with pytest.raises(ClientError, match="does not emulate ClientContext"):
+        invoke(aws, aws.function(NAPS), ClientContext=context)
+
+
 def test_concurrent_invocations_run_in_processes_of_their_own(aws: Aws) -> None:
     function = aws.function(NAPS)
 
