@@ -85,7 +85,7 @@ class Loop:
         """A part of the unread prompts and one token for everybody who has read theirs."""
         if not self._answers:
             return
-        began = time.monotonic()
+        began = self.clock()
         events = self._expire()
         plan = self.schedule.plan()
         if not plan.idle:
@@ -93,7 +93,7 @@ class Loop:
         if not self._answers:
             self.schedule.check()
         # Sent even when no text became final: the server takes silence for a stuck engine.
-        self.send([*events, self._progress(plan, time.monotonic() - began)])
+        self.send([*events, self._progress(plan, self.clock() - began)])
 
     def _progress(self, plan: Plan, step_s: float) -> Progress:
         read = sum(chunk.count for chunk in plan.chunks)

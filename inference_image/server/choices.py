@@ -108,6 +108,8 @@ class Choices:
                 return await self._queue.get()
         except TimeoutError:
             if is_last_wait:
+                for ticket in self._tickets:
+                    self._desk.admission.forecast.note_late(ticket)
                 raise late(limit_s, first=self._began_at is None) from None
             raise
 

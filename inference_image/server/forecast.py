@@ -15,6 +15,8 @@ from engine.protocol import Progress
 
 _TOKENS_PER_CHARACTER = 0.3
 _LEARN = 0.1
+# Too hopeful costs an answer, too careful a second try, so the forecast grows ten times as fast as it shrinks.
+_LEARN_UP, _LEARN_DOWN = 0.1, 0.01
 _BIAS_MIN, _BIAS_MAX = 0.5, 4.0
 # Below this the clock's own noise would teach the forecast.
 _TAUGHT_FROM_S = 0.05
@@ -78,9 +80,19 @@ class Forecast:
 
     def note_piece(self, ticket: Ticket) -> None:
         ticket.said += 1
-        if ticket.said == 1 and ticket.forecast_s > _TAUGHT_FROM_S:
+        if ticket.said == 1:
+            self._learn_bias(ticket)
+
+    def note_late(self, ticket: Ticket) -> None:
+        """It got no token in time; learning from those who did alone would be too hopeful."""
+        if not ticket.said:
+            self._learn_bias(ticket)
+
+    def _learn_bias(self, ticket: Ticket) -> None:
+        if ticket.forecast_s > _TAUGHT_FROM_S:
             off = (self.clock() - ticket.arrived_at) / ticket.forecast_s * self._bias
-            self._bias = _learned(self._bias, min(max(off, _BIAS_MIN), _BIAS_MAX))
+            rate = _LEARN_UP if off > self._bias else _LEARN_DOWN
+            self._bias = min(max(self._bias + rate * (off - self._bias), _BIAS_MIN), _BIAS_MAX)
 
     def note_end(self, ticket: Ticket, generated_tokens: int) -> None:
         self._used = _learned(self._used, generated_tokens / ticket.new_tokens)
