@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from moto.core.exceptions import JsonRESTError
 from moto.events import models
 from moto.events.exceptions import ValidationException
 from moto.scheduler.exceptions import ValidationException as SchedulerValidationException
@@ -16,6 +17,10 @@ from local.moto_patches.patching import Patches
 from local.schedule_expressions import ScheduleError, parse
 from local.world import ACCOUNT, REGION
 
+# "Amazon EventBridge quotas": targets per rule; and PutEvents: "the total entry size must be less than 1MB".
+_MOST_TARGETS, _LIMIT_BYTES = 5, 1024 * 1024
+_TIME_BYTES = 14
+
 
 def install(patches: Patches, delivery: EventDelivery, on_schedule: Callable[[str], None]) -> None:
     """Args:
@@ -23,6 +28,7 @@ def install(patches: Patches, delivery: EventDelivery, on_schedule: Callable[[st
     """
     _deliver_to_every_target(patches, delivery)
     _tell_time_by_the_clock(patches, delivery)
+    _limit_events(patches)
     _notice_schedules(patches, on_schedule)
     _check_targets(patches)
     _refuse_scheduler(patches)
@@ -81,6 +87,27 @@ def _tell_time_by_the_clock(patches: Patches, delivery: EventDelivery) -> None:
     original = patches.replace(models.EventsBackend, "put_events", put_events)
 
 
+def _limit_events(patches: Patches) -> None:
+    """moto takes events of any size."""
+
+    def put_events(self: models.EventsBackend, events: list[dict[str, Any]]) -> Any:
+        size = sum(_size_bytes(event) for event in events)
+        if size >= _LIMIT_BYTES:
+            raise ValidationException(
+                f"Total size of the entries in the request is over the limit: {size} bytes; it must be less than "
+                f"{_LIMIT_BYTES}"
+            )
+        return original(self, events)
+
+    original = patches.replace(models.EventsBackend, "put_events", put_events)
+
+
+def _size_bytes(event: dict[str, Any]) -> int:
+    """Source: "Calculating PutEvents event entry size" in the EventBridge User Guide."""
+    texts = [event.get(name) or "" for name in ("Source", "DetailType", "Detail")] + (event.get("Resources") or [])
+    return sum(len(str(text).encode()) for text in texts) + (_TIME_BYTES if event.get("Time") else 0)
+
+
 def _notice_schedules(patches: Patches, on_schedule: Callable[[str], None]) -> None:
     """moto keeps a rule's schedule without looking at it, and never fires it."""
 
@@ -111,9 +138,18 @@ def _check_targets(patches: Patches) -> None:
     ) -> None:
         for target in targets:
             _check_target(target)
+        _check_count(name, (event_bus_arn or "default").rpartition("/")[2], targets)
         original(self, name, event_bus_arn, targets)
 
     original = patches.replace(models.EventsBackend, "put_targets", put_targets)
+
+
+def _check_count(rule: str, bus: str, targets: list[dict[str, Any]]) -> None:
+    known = [target["Id"] for one in rules_of(bus) if one.arn.endswith(f"/{rule}") for target in one.targets]
+    count = len({*known, *(target["Id"] for target in targets)})
+    if count > _MOST_TARGETS:
+        message = f"The requested resource exceeds the maximum number allowed: {count} targets of rule {rule}; "
+        raise JsonRESTError("LimitExceededException", f"{message}the limit is {_MOST_TARGETS}")
 
 
 def _check_target(target: dict[str, Any]) -> None:

@@ -44,6 +44,16 @@ def test_moto_delivers_to_no_function() -> None:
         events.put_events(Entries=[{"Source": "s", "DetailType": "t", "Detail": "{}"}])
 
 
+@justifies(eventbridge._limit_events)
+def test_moto_takes_events_of_any_size() -> None:
+    detail = json.dumps({"text": "x" * 1024 * 1024})
+    events = boto3.client("events", region_name=REGION)
+
+    answer = events.put_events(Entries=[{"Source": "s", "DetailType": "t", "Detail": detail}])
+
+    assert answer["FailedEntryCount"] == 0
+
+
 @justifies(ecr._digest_manifests)
 def test_moto_invents_an_images_digest() -> None:
     manifest = json.dumps({"layers": [{"digest": "sha256:1"}]})

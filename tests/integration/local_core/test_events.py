@@ -253,6 +253,32 @@ def _at_least(aws: Aws, queue_url: str, count: int) -> list[dict[str, Any]] | No
     return messages
 
 
+def test_events_of_a_megabyte_are_refused(aws: Aws) -> None:
+    """ "The total entry size must be less than 1MB" (PutEvents); "Calculating PutEvents event entry size" says how."""
+    source, detail_type = "s" * 4, "t" * 10
+    text = 1024 * 1024 - len(source) - len(detail_type) - len(json.dumps({"x": ""}))
+
+    def sent(length: int) -> Any:
+        entry = {"Source": source, "DetailType": detail_type, "Detail": json.dumps({"x": "y" * length})}
+        return aws.client("events").put_events(Entries=[entry])["FailedEntryCount"]
+
+    assert sent(text - 1) == 0
+    with pytest.raises(ClientError, match="over the limit: 1048576 bytes; it must be less than 1048576") as refused:
+        sent(text)
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_a_rule_has_five_targets_at_most(aws: Aws) -> None:
+    """ "Targets per rule" in "Amazon EventBridge quotas"."""
+    events, (_, queue_arn) = aws.client("events"), aws.queue()
+    name = aws.rule({"source": [unique("nothing")]}, Arn=queue_arn)  # with a target 1
+
+    events.put_targets(Rule=name, Targets=[{"Id": str(number), "Arn": queue_arn} for number in range(1, 6)])
+
+    with pytest.raises(events.exceptions.LimitExceededException, match=r"6 targets of rule .* the limit is 5"):
+        events.put_targets(Rule=name, Targets=[{"Id": "6", "Arn": queue_arn}])
+
+
 @pytest.mark.parametrize("expression", ["rate(1 minutes)", "cron(0 10 * * * *)", "cron(0 10 * * ?)"])
 def test_a_schedule_that_aws_would_not_take_is_refused(aws: Aws, expression: str) -> None:
     with pytest.raises(ClientError, match="Parameter ScheduleExpression is not valid") as refused:
