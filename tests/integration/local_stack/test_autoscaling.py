@@ -17,7 +17,7 @@ from local.supervisor import Settings, Supervisor
 from local.world import World
 
 CONTAINER = Path(__file__).parents[1] / "sagemaker" / "container.py"
-TIME_SCALE = 120.0
+TIME_SCALE = 240.0
 TRACKING: dict[str, Any] = {
     "TargetValue": 5.0,
     "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
