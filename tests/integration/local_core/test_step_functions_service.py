@@ -1,12 +1,16 @@
 """Step Functions as its callers see it: what it accepts, how executions end, what their histories and events say."""
 
 import json
+import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local.moto_patches import step_functions_executions
+from local.supervisor import Settings, Supervisor
 from tests.integration.local_core.aws import Aws, unique, until
 
 DONE = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
@@ -203,10 +207,33 @@ def test_a_history_comes_in_pages_backwards_and_without_data_if_asked(aws: Aws) 
     assert "word" not in str(bare)
 
 
+@pytest.fixture
+def of_thirty_events(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """An embedded AWS in this process whose histories are full much earlier."""
+    monkeypatch.setattr(step_functions_executions, "HISTORY_LIMIT", 30)
+    supervisor = Supervisor(Settings(port=0))
+    supervisor.start()
+    yield Aws(supervisor.world.url, os.getpid())
+    supervisor.stop()
+
+
 @pytest.mark.prove
 @pytest.mark.timeout(300)
 def test_the_25000th_event_is_the_last(aws: Aws) -> None:
     # https://docs.aws.amazon.com/step-functions/latest/dg/bp-history-limit.html
+    _fill_a_history(aws, 25_000)
+
+
+def test_the_event_at_the_limit_is_the_last(of_thirty_events: Aws) -> None:
+    _fill_a_history(of_thirty_events, 30)
+
+
+def test_a_history_has_25000_events() -> None:
+    # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+    assert step_functions_executions.HISTORY_LIMIT == 25_000
+
+
+def _fill_a_history(aws: Aws, limit: int) -> None:
     states = aws.client("stepfunctions")
     loop = one({"Type": "Pass", "Next": "B"}, states={"B": {"Type": "Pass", "Next": "A"}})
     arn = states.start_execution(stateMachineArn=aws.machine(loop))["executionArn"]
@@ -218,9 +245,9 @@ def test_the_25000th_event_is_the_last(aws: Aws) -> None:
     execution = until(described, 240)
 
     assert execution["status"] == "FAILED"
-    assert execution["cause"] == "The execution reached the maximum number of history events (25000)."
+    assert execution["cause"] == f"The execution reached the maximum number of history events ({limit})."
     [last] = states.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=1)["events"]
-    assert (last["id"], last["type"]) == (25_000, "ExecutionFailed")
+    assert (last["id"], last["type"]) == (limit, "ExecutionFailed")
 
 
 def test_eventbridge_hears_of_every_change_of_an_executions_status(aws: Aws) -> None:
