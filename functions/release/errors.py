@@ -41,5 +41,9 @@ class RolloutFailedError(ReleaseError):
     """Green did not become what it was meant to be: rolled back, refused by SageMaker, or not proved."""
 
 
+class PlanRefusedError(RolloutFailedError):
+    """A quota, a bound of SageMaker, a budget or a freeze forbids the plan. Nothing was created; never retried."""
+
+
 class ServiceUnavailableError(ReleaseError):
     """An AWS service throttled, timed out, failed on its side, or another writer came first. Worth a retry."""

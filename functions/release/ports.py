@@ -3,16 +3,18 @@
 Every method may raise ServiceUnavailableError: the service throttled, failed on its side or did not answer in time.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Protocol
 
 from release.contracts.config import PartialConfig
 from release.contracts.machines import Notification
+from release.contracts.settings import PolicySettings
 from release.contracts.table import EndpointItem, ImageItem, PlanItem, ReleaseItem, RolloutItem, SealItem, WaitingItem
 from release.domain.phases import Phase
 from release.domain.plan import Plan
+from release.domain.price import PriceList
 from release.domain.truth import EndpointState, ProbeAnswer
 
 Clock = Callable[[], datetime]
@@ -264,6 +266,32 @@ class Settings(Protocol):
 
         Raises:
             InvalidInputError: they break their contract.
+        """
+        ...
+
+
+class Policies(Protocol):
+    def policy(self, endpoint: str) -> PolicySettings:
+        """What the endpoint's owner allows; empty if nothing was said.
+
+        Raises:
+            InvalidInputError: the endpoint's settings break their contract.
+        """
+        ...
+
+
+class Quotas(Protocol):
+    def applied(self, names: Collection[str]) -> dict[str, int]:
+        """The account's quotas of SageMaker by Service Quotas' name; a name that is unknown there is left out."""
+        ...
+
+
+class Prices(Protocol):
+    def current(self) -> PriceList:
+        """The list that counts today.
+
+        Raises:
+            InvalidInputError: the account's own list cannot be read.
         """
         ...
 

@@ -10,6 +10,7 @@ from release.domain.truth import Verdict
 from release.flows.examining import Examining
 from release.flows.going_back import Choosing, Following, Starting
 from release.flows.intake import Intake
+from release.flows.plan_review import PlanReview
 from release.flows.planning import Leasing, Planning
 from release.flows.publishing import Publishing
 from release.flows.registering import Registering
@@ -26,7 +27,10 @@ from tests.fakes.aws import (
     FakeImages,
     FakeMachine,
     FakeNotices,
+    FakePolicies,
+    FakePrices,
     FakeProbes,
+    FakeQuotas,
     FakeServing,
     FakeSettings,
 )
@@ -49,6 +53,9 @@ class House:
     machine: FakeMachine = field(default_factory=FakeMachine)
     images: FakeImages = field(default_factory=FakeImages)
     settings: FakeSettings = field(default_factory=FakeSettings)
+    policies: FakePolicies = field(default_factory=FakePolicies)
+    quotas: FakeQuotas = field(default_factory=FakeQuotas)
+    prices: FakePrices = field(default_factory=FakePrices)
     notices: FakeNotices = field(default_factory=FakeNotices)
     now: FakeClock = field(default_factory=FakeClock)
 
@@ -58,7 +65,8 @@ class House:
         self.registering = Registering(self.table, self.artifacts, registrar, composer, self.now)
         self.examining = Examining(self.table, self.artifacts, self.now)
         self.publishing = Publishing(self.table, self.artifacts, self.now)
-        self.planning = Planning(self.table, self.serving, self.images, "slipway", self.now)
+        review = PlanReview(self.table, self.quotas, self.prices, self.policies, self.now)
+        self.planning = Planning(self.table, self.serving, self.images, "slipway", self.now, review)
         self.leasing = Leasing(self.table, self.now)
         self.creating = Creating(
             self.table, self.serving, self.alarms, "slipway", self.artifacts.bucket, ROLE, self.now

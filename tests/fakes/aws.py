@@ -1,12 +1,14 @@
 """The other ports in memory. Each does what it is told by the test and remembers what it was asked."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from release.contracts.config import PartialConfig
 from release.contracts.machines import Notification
+from release.contracts.settings import PolicySettings
 from release.domain.plan import Plan
+from release.domain.price import PriceList, built_in_prices
 from release.domain.truth import EndpointState, ProbeAnswer
 from release.errors import EndpointBusyError, RolloutFailedError
 
@@ -126,6 +128,30 @@ class FakeSettings:
 
     def of(self, endpoint: str) -> PartialConfig:
         return self.settings.get(endpoint, PartialConfig())
+
+
+@dataclass
+class FakePolicies:
+    policies: dict[str, PolicySettings] = field(default_factory=dict)
+
+    def policy(self, endpoint: str) -> PolicySettings:
+        return self.policies.get(endpoint, PolicySettings())
+
+
+@dataclass
+class FakeQuotas:
+    quotas: dict[str, int] = field(default_factory=dict)
+
+    def applied(self, names: Collection[str]) -> dict[str, int]:
+        return {name: value for name, value in self.quotas.items() if name in names}
+
+
+@dataclass
+class FakePrices:
+    prices: PriceList = field(default_factory=built_in_prices)
+
+    def current(self) -> PriceList:
+        return self.prices
 
 
 @dataclass

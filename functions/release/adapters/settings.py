@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 
 from release.adapters.aws import code_of, translated
 from release.contracts.config import PartialConfig
+from release.contracts.settings import EndpointSettings, PolicySettings
 from release.domain.names import Names
 
 if TYPE_CHECKING:
@@ -18,12 +19,18 @@ class SsmSettings:
         self._stack = stack
 
     def of(self, endpoint: str) -> PartialConfig:
+        return self._read(endpoint).config()
+
+    def policy(self, endpoint: str) -> PolicySettings:
+        return self._read(endpoint).policy or PolicySettings()
+
+    def _read(self, endpoint: str) -> EndpointSettings:
         name = Names(self._stack, endpoint).settings_parameter
         try:
             with translated(f"reading the settings {name}"):
                 value = self._client.get_parameter(Name=name)["Parameter"].get("Value", "")
         except ClientError as error:
             if code_of(error) == "ParameterNotFound":
-                return PartialConfig()
+                return EndpointSettings()
             raise
-        return PartialConfig.parse_text(value)
+        return EndpointSettings.parse_text(value)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from release.contracts.base import ArtifactId, Contract, EndpointName, ReleaseId, RolloutId
+from release.contracts.table import EstimateItem
 from release.domain.phases import Phase
 from release.domain.plan import Strategy
 from release.domain.truth import Progress, Verdict
@@ -71,6 +72,9 @@ class Planned(Contract):
     fleet_size: int = Field(ge=0)
     bake_seconds: int = Field(ge=0)
     already_live: bool
+    reason: str = ""
+    """The plan in a sentence: strategy, shifts, gates, duration, price."""
+    estimate: EstimateItem | None = None
 
 
 class LeaseTaken(Contract):

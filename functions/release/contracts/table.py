@@ -47,12 +47,39 @@ class HistoryEntry(Contract):
     reason: str
 
 
+CentDollars = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,11})\.[0-9]{2}$")]
+"""US dollars to the cent, as text: DynamoDB and JSON readers must not make a binary fraction of it."""
+
+
+class PriceItem(Contract):
+    """`hour` and `month` are of the fleet that stays."""
+
+    rollout_dollars: CentDollars
+    rollout_at_most_dollars: CentDollars
+    hour_dollars: CentDollars
+    month_dollars: CentDollars
+    prices_as_of: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+
+
+class EstimateItem(Contract):
+    """No price: an instance type has none, and no budget asks for it."""
+
+    shifts: int = Field(ge=1)
+    gates: tuple[Literal["examine", "preflight", "bake"], ...]
+    expected_seconds: int = Field(ge=0)
+    at_most_seconds: int = Field(ge=0)
+    price: PriceItem | None = None
+
+
 class PlanItem(Contract):
     strategy: Strategy
     fleet_size: int = Field(ge=0)
     step_percent: int | None = None
     step_wait_seconds: int | None = None
     bake_seconds: int
+    room: int | None = Field(default=None, ge=0)
+    """Instances that the account's quotas left beside the fleet when it was planned."""
+    estimate: EstimateItem | None = None
 
 
 class RolloutItem(Contract):

@@ -12,7 +12,7 @@ from release.domain.phases import Phase
 from release.domain.plan import Strategy, max_execution_s, poll_seconds
 from release.domain.truth import FAILED, is_moving, look
 from release.errors import EndpointBusyError, RolloutFailedError
-from release.flows.planning import plan_for, plan_item
+from release.flows.planning import fleet_size, plan_for, plan_item, room_left
 from release.flows.records import enter, entry, fence_of, plan_of, release_of, rollout_of
 from release.flows.stamps import seconds_since
 from release.ports import Alarms, Clock, Probes, ReleaseTable, Serving
@@ -44,9 +44,9 @@ class Creating:
             raise RolloutFailedError(
                 f"endpoint {names.sagemaker_endpoint} is Failed and takes no update; delete it and start a new rollout"
             )
-        plan = plan_for(release, state)
+        plan = plan_for(release, state, room_left(rollout.plan, fleet_size(state)))
         reason = f"creating model, endpoint config and guard alarm {name}; {plan.reason}"
-        creating = entry(Phase.CREATING, reason, self.now(), plan_item(plan))
+        creating = entry(Phase.CREATING, reason, self.now(), plan_item(plan, rollout.plan))
         enter(self.table, rollout, creating, fence_of(step, self.now()))
         self.serving.ensure_model(
             name,

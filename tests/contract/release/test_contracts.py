@@ -14,6 +14,7 @@ from release.contracts.aws_events import EcrImageAction, ObjectCreated
 from release.contracts.base import Contract
 from release.contracts.config import Config, PartialConfig
 from release.contracts.machines import Notification, RollbackInput, parse_release_input
+from release.contracts.settings import EndpointSettings
 from release.contracts.table import (
     EndpointItem,
     ImageItem,
@@ -29,7 +30,7 @@ EVENTS = Path(__file__).parents[3] / "events"
 MODELS: dict[str, type[Contract]] = {
     "artifact/manifest": Manifest,
     "release/config": Config,
-    "release/settings": PartialConfig,
+    "release/settings": EndpointSettings,
     "release/rollback-input": RollbackInput,
     "release/notification": Notification,
     "table/endpoint": EndpointItem,

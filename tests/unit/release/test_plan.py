@@ -46,7 +46,7 @@ def test_linear_steps_are_at_least_sagemaker_s_ten_percent() -> None:
     [
         pytest.param("auto", 1, 1800 + 2 * 900 + 300, id="one shift and its bake"),
         pytest.param("canary", 2, 1800 + 2 * 900 + 300 + 300, id="the canary's wait as well"),
-        pytest.param("linear", 10, 1800 + 2 * 900 + 10 * 300 + 300, id="ten waits"),
+        pytest.param("linear", 10, 1800 + 2 * 900 + 10 * 300, id="ten waits, of which the last is the bake"),
         pytest.param("rolling", 10, 28_800, id="ten batches reach SageMaker's limit"),
     ],
 )

@@ -1,0 +1,43 @@
+"""An endpoint's settings: a part of a config, and what the endpoint's owner allows."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from release.contracts.base import Contract, Timestamp
+from release.contracts.config import PartialConfig
+
+Dollars = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,2})?$")]
+"""US dollars as a decimal number in quotes, because JSON's numbers are binary fractions elsewhere."""
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class Budget(Contract):
+    """`rollout_dollars` bounds what one rollout may cost at most, `month_dollars` the fleet that stays."""
+
+    rollout_dollars: Dollars | None = None
+    month_dollars: Dollars | None = None
+
+
+class FreezeWindow(Contract):
+    """`until` is the first instant at which releases go on."""
+
+    since: Timestamp
+    until: Timestamp
+    reason: Reason
+
+
+class PolicySettings(Contract):
+    """Not part of a config: what an artifact's manifest or a hand's input wishes cannot change it."""
+
+    budget: Budget | None = None
+    freezes: Annotated[tuple[FreezeWindow, ...], Field(max_length=20)] | None = None
+
+
+class EndpointSettings(PartialConfig):
+    """Value of an endpoint's SSM parameter."""
+
+    policy: PolicySettings | None = None
+
+    def config(self) -> PartialConfig:
+        return PartialConfig.model_validate(self.model_dump(exclude={"policy"}))
