@@ -116,6 +116,7 @@ DIFFERENCES: dict[str, tuple[str, ...]] = {
         "What AWS does not document is a switch of `local/sagemaker/behaviour.py`, with both answers tested.",
         "A fleet's part of the traffic is spread over all its instances, a canary's too.",
         "SystemUpdating, OutOfService and an update that ends as Failed come by faults alone.",
+        "A restart gives an operation in progress up, and leads UpdateRollbackFailed back to the old config, InService.",
         "In UpdateRollbackFailed CurrentInstanceCount counts the instances of both configs, under the old one's name.",
         "An instance that leaves may finish its requests for 60 real seconds, which AWS does not promise.",
         "Then come SIGTERM and, 30 real seconds later, SIGKILL, as on AWS.",

@@ -122,7 +122,8 @@ class ServiceQuotas:
         else:
             status, body = 200, json.dumps(answer).encode()
             headers = [("Content-Type", "application/x-amz-json-1.1")]
-        start_response(f"{status} Answer", [*headers, ("Content-Length", str(len(body)))])
+        headers += [("x-amzn-RequestId", str(uuid.uuid4())), ("Content-Length", str(len(body)))]
+        start_response(f"{status} Answer", headers)
         return [body]
 
     def _call(self, name: str, environ: Environ) -> Json:
@@ -156,7 +157,7 @@ class ServiceQuotas:
             code = getattr(error, "code", None)
             if not isinstance(code, str):
                 raise
-            raise AwsError(code, str(getattr(error, "message", error)), 403) from error
+            raise AwsError(code, str(getattr(error, "message", error))) from error
 
     # What the operations do
 

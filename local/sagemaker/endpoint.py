@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -172,7 +173,7 @@ def _describe(endpoint: Endpoint) -> dict[str, Any]:
 
 def _production_variants(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [
-        _summary(variant, endpoint.created)
+        _summary(variant)
         | ({"DesiredWeight": endpoint.wished_weights[name]} if name in endpoint.wished_weights else {})
         | _status(endpoint.variant_stages.get(name))
         for name, variant in endpoint.variants().items()
@@ -191,19 +192,17 @@ def _pending_variant(pending: PendingDeployment, spec: VariantSpec) -> dict[str,
     """Desired is what the deployment leads to, current what runs of it: AWS's example event has 1 of 3."""
     live = pending.fleet.variants.get(spec.name) if pending.fleet else None
     variant = Variant(spec, spec.weight, spec.instance_count, instances=live.instances if live else [])
-    return (
-        _summary(variant, pending.started)
-        | {"InstanceType": spec.instance_type}
-        | _status(pending.stages.get(spec.name))
-    )
+    instance_type = {} if spec.pools else {"InstanceType": spec.instance_type}
+    return _summary(variant) | instance_type | _status(pending.stages.get(spec.name))
 
 
-def _summary(variant: Variant, resolved: datetime) -> dict[str, Any]:
+def _summary(variant: Variant) -> dict[str, Any]:
+    """The members that ProductionVariantSummary and PendingProductionVariantSummary share."""
     spec = variant.spec
     image = {
         "SpecifiedImage": spec.image,
         "ResolvedImage": spec.resolved_image,
-        "ResolutionTime": resolved.timestamp(),
+        "ResolutionTime": spec.resolved_at.timestamp(),
     }
     return {
         "VariantName": spec.name,
@@ -212,7 +211,16 @@ def _summary(variant: Variant, resolved: datetime) -> dict[str, Any]:
         "DesiredWeight": variant.weight,
         "CurrentInstanceCount": len(variant.healthy()),
         "DesiredInstanceCount": variant.desired,
+        **({"InstancePools": _pools(variant)} if spec.pools else {}),
+        **({"RoutingConfig": {"RoutingStrategy": spec.routing}} if spec.routing else {}),
     }
+
+
+def _pools(variant: Variant) -> list[dict[str, Any]]:
+    """InstancePoolSummary of each pool, the best first."""
+    current = Counter(instance.variant.instance_type for instance in variant.healthy())
+    types = [pool.instance_type for pool in variant.spec.pools]
+    return [{"InstanceType": kind, "CurrentInstanceCount": current[kind]} for kind in types]
 
 
 def _status(stage: Stage | None) -> dict[str, Any]:

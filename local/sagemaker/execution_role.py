@@ -42,10 +42,11 @@ class ExecutionRole:
         """
         try:
             return self._world.role_credentials(self.arn, "SageMaker", "sagemaker.amazonaws.com")
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
+            said = error.response["Error"]["Message"] if isinstance(error, ClientError) else error
             raise validation(
                 f"Could not assume role {self.arn}. Please ensure that the role exists and allows principal "
-                f"'sagemaker.amazonaws.com' to assume the role. ({error.response['Error']['Message']})"
+                f"'sagemaker.amazonaws.com' to assume the role. ({said})"
             ) from error
 
     def resolve_image(self, image: str) -> str:

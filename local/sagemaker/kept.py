@@ -54,11 +54,11 @@ class TwinState:
         self._waiting: list[tuple[Endpoint, Fleet]] = []
 
     def keep(self) -> _KeptTwin:
-        """A deployment in progress is given up: its endpoint keeps the fleet that it had before."""
+        """An operation in progress is given up: its endpoint keeps the config that it had before."""
         registry = self._registry
         endpoints = [_kept(each) for each in registry.endpoints.all() if each.status is not EndpointStatus.DELETING]
         models, configs = registry.models.all(), registry.configs.all()
-        arns = [record.arn for record in (*models, *configs)] + [each.arn for each in registry.endpoints.all()]
+        arns = [record.arn for record in (*models, *configs)] + [registry.endpoints.arn(one.name) for one in endpoints]
         return _KeptTwin(models, configs, endpoints, {arn: registry.tags(arn) for arn in arns})
 
     def restore(self, kept: _KeptTwin) -> None:
@@ -110,14 +110,15 @@ def _kept(endpoint: Endpoint) -> _KeptEndpoint:
         _STOPPED if creating else endpoint.failure_reason,
         endpoint.deployment_config,
         fleet.config_name if fleet else endpoint.config_name,
-        _specs(fleet) if fleet else (),
+        () if endpoint.status is EndpointStatus.FAILED else _specs(endpoint),
     )
 
 
-def _specs(fleet: Fleet) -> tuple[VariantSpec, ...]:
+def _specs(endpoint: Endpoint) -> tuple[VariantSpec, ...]:
+    """Where a failed rollback left instances of several configs, the current one gets them all."""
     return tuple(
         replace(variant.spec, instance_count=variant.desired, weight=variant.weight)
-        for variant in fleet.variants.values()
+        for variant in endpoint.variants().values()
     )
 
 

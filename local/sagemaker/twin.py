@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,7 +15,7 @@ from local.sagemaker.behaviour import Behaviour
 from local.sagemaker.capacity import Capacity
 from local.sagemaker.control.api import Api, Authorize
 from local.sagemaker.control.quotas import Quotas
-from local.sagemaker.control.rights import Context
+from local.sagemaker.control.rights import Context, Rights
 from local.sagemaker.data_plane.metrics import Metrics
 from local.sagemaker.data_plane.runtime import Inquiry, Response, Runtime
 from local.sagemaker.deployments.announcer import Emit
@@ -32,6 +33,10 @@ StartResponse = Callable[..., object]
 TARGET_PREFIX = "SageMaker."
 READ_BYTES = 1 << 16
 MAX_CALL_BYTES = 25 * 1024 * 1024
+
+# HTTP statuses of a refusal by IAM. A public report of the control plane's prints "Service: AmazonSageMaker; Status
+# Code: 400; Error Code: AccessDeniedException"; the runtime refuses with 403, see amazon-sagemaker-examples#290.
+_DENIED_CALL, _DENIED_INVOCATION = 400, 403
 
 _REFUSED = {"async-invocations": "InvokeEndpointAsync"}
 _INVOKE_PATH = re.compile(r"/endpoints/(?P<name>[^/]+)/(?P<what>.+)")
@@ -63,17 +68,17 @@ class SageMakerTwin:
         quotas: Quotas | None = None,
     ) -> None:
         limits, behaviour = limits or Limits(), behaviour or Behaviour()
-        authorize = _in_aws_words(authorize)
         registry = Registry()
         self.capacity = Capacity(world.faults)
-        self._authorize = authorize
         self._registry = registry
         self._behaviour = behaviour
         self._launcher = Launcher(world, images, self.capacity, limits, behaviour)
         self._state = world.parts["sagemaker"] = TwinState(registry, self._launcher)
         self._metrics = Metrics(world, registry)
         self._deployer = Deployer(world, registry, self._launcher, emit, behaviour)
-        self._api = Api(world, registry, self._deployer, authorize, behaviour=behaviour, quotas=quotas)
+        self._authorize = _in_aws_words(authorize, _DENIED_INVOCATION)
+        asked = _in_aws_words(authorize, _DENIED_CALL)
+        self._api = Api(world, registry, self._deployer, asked, behaviour=behaviour, quotas=quotas)
         self._runtime = Runtime(world, registry, self._metrics, limits, behaviour)
 
     def resume(self) -> None:
@@ -96,9 +101,9 @@ class SageMakerTwin:
             # A request's end is the boundary: the client gets AWS's word for it, the log the traceback.
             logger.exception("request %s %s broke", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             response = _error_response(AwsError("InternalFailure", "The embedded SageMaker broke; see its log.", 500))
-        headers = response.headers
+        headers = [*response.headers, ("x-amzn-RequestId", str(uuid.uuid4()))]
         if isinstance(response.body, list):
-            headers = [*headers, ("Content-Length", str(sum(map(len, response.body))))]
+            headers.append(("Content-Length", str(sum(map(len, response.body)))))
         start_response(f"{response.status} {http.client.responses.get(response.status, 'Answer')}", headers)
         return response.body
 
@@ -129,13 +134,14 @@ class SageMakerTwin:
         if invoke is None:
             raise not_emulated(_REFUSED.get(what, f"/endpoints/{{EndpointName}}/{what}"))
         # The streaming operation is allowed by the same action, says its reference.
-        self._authorize(_access_key(environ), "sagemaker:InvokeEndpoint", self._registry.endpoints.arn(name), {})
+        rights = Rights(self._authorize, self._registry, _access_key(environ))
+        rights.need("InvokeEndpoint", self._registry.endpoints.arn(name))
         body = _body(environ, self._behaviour.payload_limit_bytes)
         client = environ.get("werkzeug.socket")
         return invoke(Inquiry(name, lambda header: _header(environ, header), body, client, arrived))
 
 
-def _in_aws_words(authorize: Authorize) -> Authorize:
+def _in_aws_words(authorize: Authorize, status: int) -> Authorize:
     def judge(access_key: str, action: str, resource: str, context: Context) -> None:
         try:
             authorize(access_key, action, resource, context)
@@ -146,7 +152,7 @@ def _in_aws_words(authorize: Authorize) -> Authorize:
             code = getattr(error, "code", None)
             if not isinstance(code, str):
                 raise
-            raise AwsError(code, str(getattr(error, "message", error)), 403) from error
+            raise AwsError(code, str(getattr(error, "message", error)), status) from error
 
     return judge
 

@@ -47,6 +47,7 @@ def _runs(plane: Plane, variant: Mapping[str, Any], model_name: str, instance_ty
         model_name=model.name,
         image=container["Image"],
         resolved_image=role.resolve_image(container["Image"]),
+        resolved_at=plane.world.clock.now(),
         role=role,
         data=model_data_of(container),
         environment=container.get("Environment") or {},
@@ -56,7 +57,7 @@ def _runs(plane: Plane, variant: Mapping[str, Any], model_name: str, instance_ty
         startup_timeout_s=startup_s,
         download_timeout_s=variant.get("ModelDataDownloadTimeoutInSeconds", VariantSpec.download_timeout_s),
         provision_timeout_s=provision_s,
-        routing=(variant.get("RoutingConfig") or {}).get("RoutingStrategy", "RANDOM"),
+        routing=(variant.get("RoutingConfig") or {}).get("RoutingStrategy"),
     )
 
 

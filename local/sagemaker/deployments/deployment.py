@@ -1,6 +1,6 @@
 """One update under way: what it leads from and to, and what its strategy may do with either."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from local.faults import FaultBoard
@@ -57,7 +57,7 @@ class Deployment:
         missing = {name: count - self.new.variants[name].desired for name, count in counts.items()}
         self.journal.stage_new(self.new, VariantStage.CREATING, _each("Launching {} instance(s).", missing))
         for name, count in counts.items():
-            resize(self.new, name, count, self.guard.while_provisioning)
+            self.new.resize(name, count, self.guard.while_provisioning)
 
     def shift(self, step: TrafficStep) -> None:
         """Give the new fleet its part of the traffic, and let it bake."""
@@ -93,21 +93,6 @@ class Deployment:
     def _stage_baking(self, field: str, wait_s: float, kind: str, capacity: Counts) -> None:
         said = f"Baking for {wait_s:g} seconds ({field}) with traffic enabled on {kind} capacity of {{}} instance(s)."
         self.journal.stage_new(self.new, VariantStage.BAKING, _each(said, capacity))
-
-
-def resize(fleet: Fleet, name: str, count: int, interrupt: Callable[[], None]) -> None:
-    """Scale one variant out or in; whatever speaks against it, the variant then keeps the count that it had.
-
-    Raises:
-        LaunchError: an instance cannot come into service.
-        Exception: whatever `interrupt` raised.
-    """
-    before = fleet.variants[name].desired
-    try:
-        fleet.resize(name, count, interrupt)
-    except BaseException:
-        fleet.variants[name].desired = before
-        raise
 
 
 def _each(message: str, counts: Counts) -> Mapping[str, str]:

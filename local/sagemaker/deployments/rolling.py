@@ -8,7 +8,7 @@ RollbackMaximumBatchSize, by default all at once.
 import math
 
 from local.sagemaker.deployments import traffic
-from local.sagemaker.deployments.deployment import Deployment, RollbackFailedError, resize
+from local.sagemaker.deployments.deployment import Deployment, RollbackFailedError
 from local.sagemaker.deployments.policy import TrafficStep
 from local.sagemaker.deployments.side import Side
 from local.sagemaker.fleets.launcher import LaunchError
@@ -71,4 +71,4 @@ def _retreat(deployment: Deployment, old: Side, name: str, batch: int) -> None:
     stay = max(0, deployment.new.variants[name].desired - batch)
     part = stay / (stay + old.count(name))
     deployment.journal.route(traffic.between(deployment.old, deployment.new, lambda _: part))
-    resize(deployment.new, name, stay, deployment.guard.raise_if_stopping)
+    deployment.new.resize(name, stay, deployment.guard.raise_if_stopping)

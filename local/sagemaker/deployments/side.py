@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from local.sagemaker.deployments.deployment import resize
 from local.sagemaker.fleets.fleet import Fleet
 
 
@@ -27,10 +26,10 @@ class Side:
             surplus = self.count(name) - to
             if surplus > 0 and name in fleet.variants:
                 desired = fleet.variants[name].desired
-                resize(fleet, name, desired - min(desired, surplus), interrupt)
+                fleet.resize(name, desired - min(desired, surplus), interrupt)
         if (missing := to - self.count(name)) > 0:
             current = self._fleets[0]
-            resize(current, name, current.variants[name].desired + missing, interrupt)
+            current.resize(name, current.variants[name].desired + missing, interrupt)
 
     def reweigh(self, name: str, weight: float) -> None:
         for fleet in self._fleets:

@@ -77,13 +77,14 @@ class Fleet:
         """Scale one variant out or in.
 
         Raises:
-            LaunchError: an instance cannot come into service; the variant keeps the count that it had.
+            LaunchError: an instance cannot come into service.
+            Exception: whatever `interrupt` raised. After either, the variant keeps the count that it had.
         """
         variant = self.variants[name]
         before, variant.desired = variant.desired, count
         try:
             self._grow(variant, interrupt)
-        except LaunchError:
+        except BaseException:
             variant.desired = before
             raise
         with self._lock:

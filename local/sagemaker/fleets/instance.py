@@ -5,6 +5,7 @@ import subprocess
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from local.sagemaker.execution_role import ExecutionRole
@@ -43,6 +44,8 @@ class VariantSpec:
     model_name: str
     image: str
     resolved_image: str
+    resolved_at: datetime
+    """When the image's name was resolved to the digest."""
     role: ExecutionRole
     data: ModelData | None
     environment: Mapping[str, str]
@@ -50,8 +53,8 @@ class VariantSpec:
     instance_count: int
     weight: float
     startup_timeout_s: float
-    routing: str
-    """RANDOM or LEAST_OUTSTANDING_REQUESTS."""
+    routing: str | None
+    """RANDOM or LEAST_OUTSTANDING_REQUESTS; None where the config does not say, which means RANDOM."""
     download_timeout_s: float = 3600.0
     """AWS seconds, ModelDataDownloadTimeoutInSeconds. The default is the API's highest value: AWS names none."""
     provision_timeout_s: float = 0.0

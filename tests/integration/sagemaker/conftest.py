@@ -208,7 +208,7 @@ class Account:
         self._server = gateway.server_on(self._listener, local_host(gateway.Gateway(self._sagemaker)))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.client = cache(World(self.port, Path()).client)
-        requests.post(f"http://127.0.0.1:{self.port}/moto-api/reset", timeout=10)
+        requests.post(f"http://127.0.0.1:{self.port}/moto-api/reset", timeout=60)
         self.client("s3").create_bucket(Bucket="models")
         for key, text in {"chat/config.json": "{}", "chat/deep/weights.bin": "0123"}.items():
             self.client("s3").put_object(Bucket="models", Key=key, Body=text.encode())

@@ -223,6 +223,19 @@ def test_an_increase_needs_its_right_on_the_quota() -> None:
         assert service.value() == 20
 
 
+def test_answers_and_refusals_have_request_ids_and_the_statuses_of_their_protocol() -> None:
+    with serving() as service:
+        answers = [service.client.list_services()["ResponseMetadata"]]
+        service.denied.add("servicequotas:ListServices")
+        with pytest.raises(ClientError) as caught:
+            service.client.list_services()
+        answers.append(caught.value.response["ResponseMetadata"])
+
+    # AWS's JSON 1.1 services refuse with 400, as SageMaker's does in a public report.
+    assert [answer["HTTPStatusCode"] for answer in answers] == [200, 400]
+    assert len({answer["RequestId"] for answer in answers}) == 2
+
+
 def test_sagemaker_alone_has_quotas_here(service: Service) -> None:
     assert [one["ServiceCode"] for one in service.client.list_services()["Services"]] == ["sagemaker"]
 
