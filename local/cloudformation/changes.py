@@ -9,7 +9,7 @@ from typing import Any
 from local.cloudformation import intrinsics, schemas
 from local.cloudformation.definition import Definition, Types
 from local.cloudformation.resource import Made, StackResource
-from local.cloudformation.scope import StackScope
+from local.cloudformation.scope import StackScope, described_output
 from local.cloudformation.stack import Stack
 from local.world import World
 
@@ -38,12 +38,12 @@ class Forecast:
     def changes_outputs(self, target: Definition) -> bool:
         """Whether outputs alone would differ."""
         scope = StackScope(self._world, target, self._made, self._exports)
-        wanted = {
-            name: str(scope.value(output["Value"]))
+        wanted = [
+            described_output(name, output, scope)
             for name, output in target.template.section("Outputs").items()
             if "Condition" not in output or target.conditions[output["Condition"]]
-        }
-        return wanted != {output["OutputKey"]: output["OutputValue"] for output in self._stack.outputs}
+        ]
+        return wanted != self._stack.outputs
 
     def _made(self, logical_id: str) -> Made | None:
         resource = self._stack.resources.get(logical_id)

@@ -167,6 +167,8 @@ def check(template: Template, types: Types) -> None:
     _check_names(template, types)
     for name, resource in resources.items():
         intrinsics.check(resource.get("Properties", {}))
+        for key in sorted(types.provider(resource["Type"]).refuses & set(resource.get("Properties", {}))):
+            raise refused(f"property {key} of {resource['Type']} ({name})")
         if problem := schemas.problem(resource["Type"], resource.get("Properties", {})):
             raise ValidationError(f"Properties validation failed for resource {name} with message: {problem}")
 

@@ -15,7 +15,7 @@ from local.cloudformation.definition import Definition, Types
 from local.cloudformation.exports import Exports
 from local.cloudformation.providers import generated_name
 from local.cloudformation.resource import Made, Order, ResourceFailedError, StackResource, sentence
-from local.cloudformation.scope import StackScope
+from local.cloudformation.scope import StackScope, described_output
 from local.cloudformation.stack import Stack
 from local.world import World
 
@@ -110,7 +110,7 @@ class Deployment:
             self._bring(name, target, scope)
         try:
             outputs = [
-                self._output(name, output, scope)
+                described_output(name, output, scope)
                 for name, output in target.template.section("Outputs").items()
                 if "Condition" not in output or target.conditions[output["Condition"]]
             ]
@@ -119,14 +119,6 @@ class Deployment:
             # Whatever an output trips over is a failure of this stack, not of the server.
             raise _FailedError(sentence(error)) from error
         self._stack.outputs, self._stack.imports = outputs, frozenset(scope.imports)
-
-    def _output(self, name: str, output: Mapping[str, Any], scope: StackScope) -> dict[str, str]:
-        described = {"OutputKey": name, "OutputValue": str(scope.value(output["Value"]))}
-        if "Description" in output:
-            described["Description"] = output["Description"]
-        if "Export" in output:
-            described["ExportName"] = str(scope.value(output["Export"]["Name"]))
-        return described
 
     def _made(self, logical_id: str) -> Made | None:
         resource = self._stack.resources.get(logical_id)

@@ -79,7 +79,12 @@ def _function_name(name_or_arn: str) -> str:
 def _put_alias(world: World, _: str, properties: Properties) -> Made:
     client = world.client("lambda")
     function, alias = _function_name(properties["FunctionName"]), properties["Name"]
-    request = {"FunctionName": function, "Name": alias, "FunctionVersion": properties["FunctionVersion"]}
+    request = {
+        "FunctionName": function,
+        "Name": alias,
+        "FunctionVersion": properties["FunctionVersion"],
+        "Description": properties.get("Description", ""),
+    }
     known = {item["Name"] for item in client.list_aliases(FunctionName=function)["Aliases"]}
     client.update_alias(**request) if alias in known else client.create_alias(**request)
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}:{alias}"
@@ -99,6 +104,7 @@ TYPES = {
         _drop_alias,
         lambda _, properties: (properties["FunctionName"], properties["Name"]),
         attributes="AliasArn",
+        refuses=frozenset({"ProvisionedConcurrencyConfig", "RoutingConfig"}),
     ),
     "AWS::Lambda::EventInvokeConfig": ResourceType(
         _put_event_invoke_config, _drop_event_invoke_config, lambda _, properties: properties["FunctionName"]
@@ -113,6 +119,10 @@ TYPES = {
     ),
     "AWS::Lambda::Permission": ResourceType(_put_permission, _drop_permission, lambda name, _: name, attributes="Id"),
     "AWS::Lambda::Version": ResourceType(
-        _put_version, _drop_version, lambda _, __: None, attributes="FunctionArn|Version"
+        _put_version,
+        _drop_version,
+        lambda _, __: None,
+        attributes="FunctionArn|Version",
+        refuses=frozenset({"FunctionScalingConfig", "ProvisionedConcurrencyConfig", "RuntimePolicy"}),
     ),
 }

@@ -1,4 +1,4 @@
-"""Roles in a stack: moto 5.2.5 drops their attached policies, and an update changes none of their policies."""
+"""Roles in a stack: moto 5.2.5 drops their attached policies, and an update changes nothing but the trust policy."""
 
 import functools
 import json
@@ -14,22 +14,38 @@ from local.world import ACCOUNT, REGION, World
 def _put_role(world: World, name: str, properties: Properties) -> Made:
     iam = world.client("iam")
     trust = json.dumps(properties["AssumeRolePolicyDocument"], default=str)
+    settings = {
+        "Description": properties.get("Description", ""),
+        "MaxSessionDuration": int(properties.get("MaxSessionDuration", 3600)),
+    }
     if name in {role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]}:
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+        iam.update_role(RoleName=name, **settings)
     else:
-        iam.create_role(
-            RoleName=name,
-            AssumeRolePolicyDocument=trust,
-            Path=properties.get("Path", "/"),
-            Description=properties.get("Description", ""),
-            MaxSessionDuration=int(properties.get("MaxSessionDuration", 3600)),
-        )
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Path=properties.get("Path", "/"), **settings)
+    _bound(iam, name, properties.get("PermissionsBoundary"))
+    _tag(iam, name, {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])})
     _put_inline(
         iam, name, {policy["PolicyName"]: policy["PolicyDocument"] for policy in properties.get("Policies", [])}
     )
     _attach(iam, name, set(properties.get("ManagedPolicyArns", [])))
     role = iam.get_role(RoleName=name)["Role"]
     return Made(name, {"Arn": role["Arn"], "RoleId": role["RoleId"]})
+
+
+def _bound(iam: Any, name: str, policy_arn: str | None) -> None:
+    if policy_arn:
+        _know_aws_managed(policy_arn)
+        iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=policy_arn)
+    else:
+        iam.delete_role_permissions_boundary(RoleName=name)
+
+
+def _tag(iam: Any, name: str, wanted: dict[str, str]) -> None:
+    if gone := {tag["Key"] for tag in iam.list_role_tags(RoleName=name)["Tags"]} - set(wanted):
+        iam.untag_role(RoleName=name, TagKeys=sorted(gone))
+    if wanted:
+        iam.tag_role(RoleName=name, Tags=[{"Key": key, "Value": value} for key, value in wanted.items()])
 
 
 def _put_inline(iam: Any, name: str, wanted: dict[str, Any]) -> None:

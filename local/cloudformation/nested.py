@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from local.cloudformation import templates
-from local.cloudformation.errors import ValidationError
 from local.cloudformation.resource import Made, Order, Properties, ResourceFailedError, StackResource
 from local.cloudformation.stack import Stack
 from local.world import World
@@ -17,6 +16,7 @@ _GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
 class NestedStackType:
     name_property = ""
+    refuses = frozenset({"NotificationARNs", "TimeoutInMinutes"})
 
     def __init__(self, world: World, stacks: "Stacks") -> None:
         self._world, self._stacks = world, stacks
@@ -50,10 +50,6 @@ class NestedStackType:
         return _made(child)
 
     def _definition(self, parent: Stack, child: Stack, properties: Properties) -> Any:
-        if "NotificationARNs" in properties or "TimeoutInMinutes" in properties:
-            raise ValidationError(
-                "local AWS gives a nested stack no NotificationARNs and no TimeoutInMinutes; remove them"
-            )
         body = templates.body_of(self._world, {"TemplateURL": properties["TemplateURL"]})
         acknowledged = parent.definition.capabilities if parent.definition else frozenset()
         request = {

@@ -49,7 +49,7 @@ class ApiType:
 
     def __init__(self, world: World, name: str, deeds: ResourceType) -> None:
         self._world, self._type, self._deeds = world, name, deeds
-        self.name_property = deeds.name_property
+        self.name_property, self.refuses = deeds.name_property, deeds.refuses
 
     def create(self, order: Order) -> Made:
         return self._deeds.put(self._world, order.name, order.properties)
@@ -89,6 +89,8 @@ class MotoType:
     Only changes that `updates.IN_PLACE` lists are made in place: moto deletes and creates many resources to change
     them, and what they hold with them.
     """
+
+    refuses: frozenset[str] = frozenset()
 
     def __init__(self, world: World, name: str, model: type[CloudFormationModel]) -> None:
         self._world, self._type, self._model = world, name, model
@@ -189,6 +191,7 @@ class RecordedType:
     """Resources that a stack may hold although nothing acts on them."""
 
     name_property = ""
+    refuses: frozenset[str] = frozenset()
 
     def __init__(self, name: str) -> None:
         _, self._service, self._kind = name.lower().split("::")

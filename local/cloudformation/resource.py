@@ -37,6 +37,8 @@ class ResourceType:
     """What Fn::GetAtt may ask for, as a regular expression."""
     revisions: bool = False
     """Every change is a new resource of the same name."""
+    refuses: frozenset[str] = frozenset()
+    """Properties that nothing here could act on."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Provider(Protocol):
     """How resources of one type come, change and go."""
 
     name_property: str
+    refuses: frozenset[str]
+    """Properties that a template may not give."""
 
     def create(self, order: Order) -> Made: ...
 

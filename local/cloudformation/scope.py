@@ -83,3 +83,13 @@ class StackScope:
             raise ValidationError(f"SSM Secure reference is not supported for ssm:{path}; it is a SecureString")
         value: str = parameter["Value"]
         return value
+
+
+def described_output(name: str, output: Mapping[str, Any], scope: StackScope) -> dict[str, str]:
+    """One of the template's Outputs as DescribeStacks shows it."""
+    described = {"OutputKey": name, "OutputValue": str(scope.value(output["Value"]))}
+    if "Description" in output:
+        described["Description"] = output["Description"]
+    if "Export" in output:
+        described["ExportName"] = str(scope.value(output["Export"]["Name"]))
+    return described

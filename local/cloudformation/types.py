@@ -33,7 +33,7 @@ def _drop_alarm(world: World, physical_id: str, _: Properties) -> None:
 def _put_subscription(world: World, _: str, properties: Properties) -> Made:
     attributes = {
         key: _text(properties[key])
-        for key in ("RawMessageDelivery", "FilterPolicy", "RedrivePolicy")
+        for key in ("RawMessageDelivery", "FilterPolicyScope", "FilterPolicy", "RedrivePolicy")
         if key in properties
     }
     subscribed = world.client("sns").subscribe(
@@ -102,6 +102,7 @@ EMULATED: dict[str, ResourceType] = {
         _put_subscription,
         _drop_subscription,
         lambda _, properties: json.dumps(dict(properties), sort_keys=True, default=str),
+        refuses=frozenset({"DeliveryPolicy", "ReplayPolicy", "SubscriptionRoleArn"}),
     ),
     "AWS::SNS::TopicPolicy": ResourceType(
         _put_topic_policy, _drop_topic_policy, lambda _, properties: sorted(properties["Topics"])

@@ -62,6 +62,7 @@ def stop_executions() -> None:
     """End what still runs: its threads would go on after the embedded AWS, against whatever answers then."""
     backend = interpreter.stepfunctions_parser_backends[ACCOUNT][REGION]
     for machine in backend.state_machines:
+        running: Any  # moto's backend promises the interpreter's parent alone
         for running in list(machine.executions):
             if running.exec_status == ExecutionStatus.RUNNING and _has_begun(running):
                 running.stop(stop_date=datetime.now(UTC), error=None, cause="the embedded AWS was stopped")

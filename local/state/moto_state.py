@@ -78,6 +78,7 @@ def _end_executions() -> None:
     deadline = time.monotonic() + _ABORT_S
     while running := [each for machine in machines for each in list(machine.executions) if _runs(each)]:
         if time.monotonic() > deadline:
+            execution: Any  # the backend's type is that of the interpreter's parent
             for execution in running:
                 execution.exec_status, execution.stop_date = ExecutionStatus.ABORTED, datetime.now(UTC)
             return

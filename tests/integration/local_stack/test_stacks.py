@@ -33,6 +33,15 @@ def queue(**properties: Any) -> dict[str, Any]:
     return {"Type": "AWS::SQS::Queue", "Properties": properties}
 
 
+def alias(**properties: Any) -> dict[str, Any]:
+    given = {"FunctionName": "f", "FunctionVersion": "1", "Name": "live"}
+    return {"Type": "AWS::Lambda::Alias", "Properties": given | properties}
+
+
+def child(**properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "https://x/b/t"} | properties}
+
+
 def create(stacks: Any, template: str, name: str = "s", **request: Any) -> dict[str, Any]:
     stacks.create_stack(StackName=name, TemplateBody=template, **request)
     return settled(stacks, name)
@@ -132,6 +141,8 @@ def test_functions_say_what_the_user_guide_says(stacks: Any) -> None:
         (body({"A": parameter("{{resolve:secretsmanager:s}}")}), "dynamic reference {{resolve:secretsmanager:"),
         (body({"A": topic()}, Transform="AWS::LanguageExtensions"), "transform AWS::LanguageExtensions"),
         (body({"A": topic()}, Rules={"R": {}}), "template section Rules"),
+        (body({"A": alias(RoutingConfig={})}), "property RoutingConfig of AWS::Lambda::Alias (A)"),
+        (body({"A": child(TimeoutInMinutes=5)}), "property TimeoutInMinutes of AWS::CloudFormation::Stack (A)"),
         (body({}), "At least one Resources member must be defined"),
         (body({"A": topic()}, Nonsense={}), "Invalid template property or properties [Nonsense]"),
         ("{not a template", "Template format error"),
@@ -441,6 +452,16 @@ def test_an_export_is_used_by_another_stack_and_then_cannot_go(world: World, sta
 
     deleted(stacks, "user")
     assert deleted(stacks, "s")["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_an_output_can_become_an_export_alone(stacks: Any) -> None:
+    output = {"Value": "v"}
+    create(stacks, body({"T": topic("t")}, Outputs={"O": output}))
+
+    updated = update(stacks, body({"T": topic("t")}, Outputs={"O": {**output, "Export": {"Name": "shared"}}}))
+
+    assert updated["StackStatus"] == "UPDATE_COMPLETE"
+    assert [export["Name"] for export in stacks.list_exports()["Exports"]] == ["shared"]
 
 
 def twin_reason(stacks: Any) -> str:

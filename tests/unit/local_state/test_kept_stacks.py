@@ -11,7 +11,8 @@ from local.cloudformation.stacks import Stacks
 from local.world import World
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html, StackStatus
-STATUSES = botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus").enum
+SHAPE: Any = botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus")
+STATUSES: list[str] = SHAPE.enum
 # REVIEW_IN_PROGRESS waits for a person; nothing is ever imported here.
 INTERRUPTED = [
     status for status in STATUSES if status.endswith("_IN_PROGRESS") and not status.startswith(("REVIEW", "IMPORT"))
