@@ -260,6 +260,35 @@ class Images(Protocol):
         ...
 
 
+class ImageRegistry(Protocol):
+    def media_type(self, image: str) -> str | None:
+        """Of the manifest behind the digest; None: there is no such image."""
+        ...
+
+
+class Templates(Protocol):
+    def problems(self, source: str) -> list[str]:
+        """What speaks against running a chat template, found without running it; each continues a sentence that begins
+        with the template's place."""
+        ...
+
+
+class Signers(Protocol):
+    """Whose signature an endpoint asks of its artifacts."""
+
+    def keys_of(self, endpoint: str) -> str:
+        """Public keys in PEM, one after another; empty: no signature is asked for."""
+        ...
+
+    def verified(self, keys: str, signed: bytes, signature: bytes) -> bool:
+        """Whether one of the keys has signed (ECDSA, DER).
+
+        Raises:
+            InvalidInputError: the keys are not such keys.
+        """
+        ...
+
+
 class Settings(Protocol):
     def of(self, endpoint: str) -> PartialConfig:
         """The endpoint's settings; empty if there are none.

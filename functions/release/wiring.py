@@ -18,8 +18,10 @@ from release.adapters.images import EcrImages
 from release.adapters.machine import StepFunctionsMachine
 from release.adapters.notices import SnsNotices
 from release.adapters.probes import RuntimeProbes
+from release.adapters.registry import EcrRegistry
 from release.adapters.serving import SageMakerServing
 from release.adapters.settings import SsmSettings
+from release.adapters.signers import SsmSigners
 from release.adapters.table import DynamoReleaseTable
 from release.flows.examining import Examining
 from release.flows.going_back import Choosing, Following, Starting
@@ -98,7 +100,10 @@ def registering() -> Registering:
 
 @cache
 def examining() -> Examining:
-    return Examining(_table(), _artifacts(), _now)
+    from release.adapters.templates import JinjaTemplates  # noqa: PLC0415 - 50 ms of imports, for this function alone
+
+    registry, signers = EcrRegistry(_client("ecr")), SsmSigners(_client("ssm"), stack=_stack())
+    return Examining(_table(), _artifacts(), _now, JinjaTemplates(), registry, signers)
 
 
 @cache

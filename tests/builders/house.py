@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from release.adapters.templates import JinjaTemplates
 from release.contracts.aws_events import EcrImageAction, ObjectCreated
 from release.contracts.steps import LeasedStep, Planned, PlanStep, RolloutStep, Settled, Settlement
 from release.contracts.table import RolloutItem
@@ -34,6 +35,7 @@ from tests.fakes.aws import (
     FakeServing,
     FakeSettings,
 )
+from tests.fakes.examination import FakeRegistry, FakeSigners
 from tests.fakes.table import FakeTable
 
 ENDPOINT = "slipway-chat"
@@ -57,13 +59,15 @@ class House:
     quotas: FakeQuotas = field(default_factory=FakeQuotas)
     prices: FakePrices = field(default_factory=FakePrices)
     notices: FakeNotices = field(default_factory=FakeNotices)
+    registry: FakeRegistry = field(default_factory=FakeRegistry)
+    signers: FakeSigners = field(default_factory=FakeSigners)
     now: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
         registrar, composer = Registrar(self.table, self.now), Composer(self.settings, CONFIG, self.now)
         self.intake = Intake(self.table, self.artifacts, self.machine, registrar, composer, IMAGE.partition("@")[0])
         self.registering = Registering(self.table, self.artifacts, registrar, composer, self.now)
-        self.examining = Examining(self.table, self.artifacts, self.now)
+        self.examining = Examining(self.table, self.artifacts, self.now, JinjaTemplates(), self.registry, self.signers)
         self.publishing = Publishing(self.table, self.artifacts, self.now)
         review = PlanReview(self.table, self.quotas, self.prices, self.policies, self.now)
         self.planning = Planning(self.table, self.serving, self.images, "slipway", self.now, review)

@@ -59,8 +59,13 @@ class S3ArtifactStore:
         options: dict[str, Any] = {"VersionId": version_id} if version_id else {}
         if start or length:
             options["Range"] = f"bytes={start}-{start + length - 1 if length else ''}"
-        with _present(key), translated(f"reading {key}"):
-            return self._client.get_object(Bucket=self._bucket, Key=key, **options)["Body"].read()
+        try:
+            with _present(key), translated(f"reading {key}"):
+                return self._client.get_object(Bucket=self._bucket, Key=key, **options)["Body"].read()
+        except ClientError as error:
+            if code_of(error) != "InvalidRange":  # S3's word for a range that begins behind the end
+                raise
+            return b""
 
     def sha256(self, key: str) -> str:
         digest = hashlib.sha256()

@@ -1,31 +1,28 @@
-"""May this artifact be served? Reads names, sizes, headers and small documents; never the weights."""
+"""The gate "examine": everything that is wrong with a release before anything is created, in one report."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from release.contracts.artifact import Manifest
 from release.contracts.steps import Judged, RolloutStep
 from release.contracts.table import ReleaseItem, RolloutItem
-from release.domain.examination import (
-    INDEX,
-    MAX_DOCUMENT_BYTES,
-    content_problems,
-    index_problems,
-    is_weights,
-    listing_problems,
-    must_be_read,
-)
+from release.domain.examination.contents import Contents, read_contents
+from release.domain.examination.listing import SIGNATURE
+from release.domain.examination.placement import image_finding, memory_findings
+from release.domain.examination.report import Check, Finding, finding, refusal, skipped
+from release.domain.examination.signature import SignatureError, coverage_problems, read_envelope
+from release.domain.examination.text import templates
 from release.domain.keys import MANIFEST, Source
 from release.domain.phases import Phase
-from release.domain.safetensors import LENGTH_BYTES, MAX_HEADER_BYTES, HeaderError, header_length
 from release.domain.truth import Verdict
-from release.errors import ArtifactIncompleteError, ArtifactRejectedError
+from release.errors import ArtifactIncompleteError
+from release.flows.contents import prefix_contents, tarball_contents
 from release.flows.drops import Sealed, read_sealed
+from release.flows.examination_report import Seen, report_key, report_of
 from release.flows.records import enter, entry, release_of, rollout_of
-from release.ports import ArtifactStore, Clock, Member, ReleaseTable
-
-MAX_SENTENCES = 5
-"""Of a refusal; whoever mends five things finds the others by asking again."""
+from release.flows.stamps import stamp
+from release.ports import ArtifactStore, Clock, ImageRegistry, ReleaseTable, Signers, Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,94 +30,131 @@ class Examining:
     table: ReleaseTable
     artifacts: ArtifactStore
     now: Clock
+    templates: Templates
+    registry: ImageRegistry
+    signers: Signers
 
     def examine(self, step: RolloutStep) -> Judged:
-        """Judge the rollout's artifact and record it as examined if it passes.
+        """Judge the rollout's artifact, image and config, keep the report, and record the rollout as examined if it
+        passes.
 
         Raises:
-            ArtifactIncompleteError: files that the manifest lists have not arrived; the sentence names one.
+            ArtifactIncompleteError: nothing is wrong so far, but files that the manifest lists have not arrived; the
+                sentence names one.
         """
         rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
-        problems = self._problems(rollout, release_of(self.table, rollout))
-        if problems:
-            more = f"; and {len(problems) - MAX_SENTENCES} more" if len(problems) > MAX_SENTENCES else ""
-            return Judged(verdict=Verdict.FAILED, reason="; ".join(problems[:MAX_SENTENCES]) + more)
-        reason = f"the artifact at {rollout.source} keeps every rule"
+        release = release_of(self.table, rollout)
+        seen = self._look(rollout, release)
+        key = report_key(step.endpoint, step.rollout_id)
+        reason = refusal(seen.problems, key) or f"the artifact at {rollout.source} keeps every rule; see {key}"
+        report = report_of(rollout, release, seen, reason, stamp(self.now()))
+        self.artifacts.write(key, json.dumps(report.wire(), indent=1, ensure_ascii=False).encode())
+        if seen.problems:
+            return Judged(verdict=Verdict.FAILED, reason=reason)
         enter(self.table, rollout, entry(Phase.EXAMINED, reason, self.now()))
         return Judged(verdict=Verdict.PASSED, reason=reason)
 
-    def _problems(self, rollout: RolloutItem, release: ReleaseItem) -> list[str]:
+    def _look(self, rollout: RolloutItem, release: ReleaseItem) -> Seen:
         source = Source.parse(rollout.source)
-        if not source.bucket:
-            return [f"the bytes of artifact {release.artifact_id} are no longer published; drop the artifact again"]
+        image = image_finding(release.image, self.registry.media_type(release.image))
+        opened = self._open(source, release)
+        if isinstance(opened, str):
+            return Seen((finding(Check.DROP, [opened]), image))
+        contents = self._contents(source, opened)
+        reading = read_contents(contents)
+        memory, plans = memory_findings(
+            release.config.instance_types, release.config.environment, reading.model, reading.census
+        )
+        seen = Seen(
+            findings=(
+                *reading.findings,
+                self._integrity(source, opened.manifest, contents),
+                self._templates(contents),
+                memory,
+                image,
+                self._signature(rollout.endpoint, opened, contents),
+            ),
+            contents=contents,
+            reading=reading,
+            plans=plans,
+        )
+        if contents.missing and not seen.problems:
+            raise ArtifactIncompleteError(
+                f"{contents.missing[0]} is missing, one of {len(contents.missing)} files that {MANIFEST} lists; "
+                "upload them all"
+            )
+        return seen
+
+    def _open(self, source: Source, release: ReleaseItem) -> Sealed | str:
+        """What the source holds, or the sentence that says why that is not the release's artifact."""
+        if not source.bucket and self.artifacts.head(source.key + MANIFEST) is None:
+            return f"the bytes of artifact {release.artifact_id} are no longer published; drop the artifact again"
         sealed = read_sealed(self.artifacts, source)
         if sealed.problem:
-            return [sealed.problem]
-        if sealed.artifact_id != release.artifact_id:
-            return [f"the files at {source} changed after the drop was sealed; upload {MANIFEST} again, last of all"]
+            return sealed.problem
+        # A published manifest has a SHA-256 for every file, whatever the drop's id was made of, and never changes.
+        if source.bucket and sealed.artifact_id != release.artifact_id:
+            return f"the files at {source} changed after the drop was sealed; upload {MANIFEST} again, last of all"
+        return sealed
+
+    def _contents(self, source: Source, sealed: Sealed) -> Contents:
         if source.is_tarball:
-            return self._tarball_problems(source, sealed.files[0].checksum)
+            (packed,) = sealed.files
+            return tarball_contents(self.artifacts, source, packed.size, packed.checksum)
         files = {file.path: file.size for file in sealed.files}
-        return listing_problems(files) or self._stored_problems(source, sealed, files)
+        return prefix_contents(self.artifacts, source, files, self.artifacts.sizes(source.key))
 
-    def _stored_problems(self, source: Source, sealed: Sealed, files: Mapping[str, int]) -> list[str]:
-        held = self.artifacts.sizes(source.key)
-        if INDEX in files and INDEX in held:
-            # No waiting for a shard that nobody has announced.
-            problems = index_problems(files, self.artifacts.read(source.key + INDEX, length=MAX_DOCUMENT_BYTES))
-            if problems:
-                return problems
-        missing = sorted(files.keys() - held.keys())
-        if missing:
-            raise ArtifactIncompleteError(
-                f"{missing[0]} is missing, one of {len(missing)} files that {MANIFEST} lists; upload them all"
-            )
-        return list(self._integrity_problems(source, sealed.manifest, held)) or self._content_problems(source, files)
+    def _integrity(self, source: Source, manifest: Manifest, contents: Contents) -> Finding:
+        """S3's own CRC of each whole file against the manifest's; where it has none, publication hashes the file."""
+        declared = [file for file in manifest.files or () if file.path not in contents.missing]
+        if not declared:
+            return skipped(Check.INTEGRITY, f"{MANIFEST} declares no files")
+        problems, compared = [], 0
+        for file in declared:
+            stored = self.artifacts.head(source.key + file.path)
+            if stored is None or stored.size != file.size_bytes:
+                size = stored.size if stored else 0
+                problems.append(f"{file.path} has {size} bytes, {MANIFEST} says {file.size_bytes}; upload it again")
+            elif file.crc32 and stored.crc32:
+                compared += 1
+                if stored.crc32 != file.crc32:
+                    problems.append(
+                        f"{file.path} has CRC-32 {stored.crc32}, {MANIFEST} says {file.crc32}; upload it again"
+                    )
+        return finding(Check.INTEGRITY, problems, f"CRC-32 of {compared} of {len(declared)} files compared")
 
-    def _integrity_problems(self, source: Source, manifest: Manifest, held: Mapping[str, int]) -> Iterator[str]:
-        for file in manifest.files or ():
-            if held[file.path] != file.size_bytes:
-                yield f"{file.path} has {held[file.path]} bytes, {MANIFEST} says {file.size_bytes}; upload it again"
-            elif file.crc32:
-                stored = self.artifacts.head(source.key + file.path)
-                if stored and stored.crc32 and stored.crc32 != file.crc32:
-                    yield f"{file.path} has CRC-32 {stored.crc32}, {MANIFEST} says {file.crc32}; upload it again"
+    def _templates(self, contents: Contents) -> Finding:
+        if not contents.files:
+            return skipped(Check.CHAT_TEMPLATE, "no file could be read")
+        sources, problems = templates(contents.files, contents.documents)
+        for place, source in sources.items():
+            problems += [f"{place} {problem}" for problem in self.templates.problems(source)]
+        return finding(Check.CHAT_TEMPLATE, problems, ", ".join(sources))
 
-    def _content_problems(self, source: Source, files: Mapping[str, int]) -> list[str]:
-        documents = {path: self.artifacts.read(source.key + path) for path in files if must_be_read(path)}
-        heads, broken = {}, []
-        for path in filter(is_weights, sorted(files)):
-            try:
-                heads[path] = self._head(source.key + path, files[path])
-            except HeaderError as error:
-                broken.append(f"{path} {error}")
-        return broken + content_problems(files, documents, heads)
+    def _signature(self, endpoint: str, sealed: Sealed, contents: Contents) -> Finding:
+        keys = self.signers.keys_of(endpoint)
+        if not keys:
+            return skipped(Check.SIGNATURE, f"endpoint {endpoint} asks for none")
+        if SIGNATURE in contents.missing:
+            return skipped(Check.SIGNATURE, f"{SIGNATURE} has not arrived")
+        return finding(
+            Check.SIGNATURE, self._signature_problems(keys, sealed.manifest, contents), "signed by a known key"
+        )
 
-    def _head(self, key: str, size: int) -> bytes:
-        first = self.artifacts.read(key, length=LENGTH_BYTES)
-        return first + self.artifacts.read(key, start=LENGTH_BYTES, length=header_length(first, size))
-
-    def _tarball_problems(self, source: Source, checksum: str) -> list[str]:
-        """One pass: what is wanted of each member is taken while its bytes go by."""
-        files: dict[str, int] = {}
-        documents: dict[str, bytes] = {}
-        heads: dict[str, bytes] = {}
+    def _signature_problems(self, keys: str, manifest: Manifest, contents: Contents) -> Iterator[str]:
+        """Signed digests against declared ones; that the bytes have them, publication and the container prove."""
+        if SIGNATURE not in contents.documents:
+            yield f"{SIGNATURE} is missing, and this endpoint serves signed models only; sign the model before the seal"
+            return
+        if not manifest.files:
+            yield f"{MANIFEST} declares no SHA-256 of its files, so no signature can cover them; list the files"
+            return
         try:
-            for member in self.artifacts.members(source.key, checksum):
-                if member.path in files:
-                    return [f"{member.path} lies twice in {source.key}; pack it once"]
-                files[member.path] = member.size
-                if must_be_read(member.path):
-                    documents[member.path] = member.body.read(MAX_DOCUMENT_BYTES)
-                elif is_weights(member.path):
-                    heads[member.path] = _head_of(member)
-        except ArtifactRejectedError as error:
-            return [str(error)]
-        except HeaderError as error:
-            return [f"{[*files][-1]} {error}"]
-        return listing_problems(files) or content_problems(files, documents, heads)
-
-
-def _head_of(member: Member) -> bytes:
-    first = member.body.read(LENGTH_BYTES)
-    return first + member.body.read(min(header_length(first, member.size), MAX_HEADER_BYTES))
+            envelope = read_envelope(contents.documents[SIGNATURE])
+        except SignatureError as error:
+            yield str(error)
+            return
+        if not any(self.signers.verified(keys, envelope.signed, one) for one in envelope.signatures):
+            yield f"{SIGNATURE} was made by none of the keys that this endpoint trusts; sign with one of them"
+            return
+        yield from coverage_problems(envelope.digests, {file.path: file.sha256 for file in manifest.files})

@@ -116,11 +116,12 @@ def test_the_runbooks_tell_how_long_a_lease_outlives_its_holder() -> None:
 
 def test_only_the_step_that_follows_the_examination_may_write_what_models_load() -> None:
     writers = {
-        folder
+        (folder, str(resource))
         for folder, properties in functions().items()
         for policy in properties["Policies"]
         for statement in policy["Statement"]
         if {"s3:PutObject", "s3:*"} & set(as_list(statement["Action"]))
+        for resource in as_list(statement["Resource"])
     }
     (guard,) = [
         statement
@@ -128,7 +129,10 @@ def test_only_the_step_that_follows_the_examination_may_write_what_models_load()
         if statement["Sid"] == "OnlyPublishArtifactWritesPublished"
     ]
 
-    assert writers == {"publish_artifact"}
+    assert writers == {
+        ("publish_artifact", "{'Fn::Sub': '${ArtifactBucket.Arn}/published/*'}"),
+        ("examine_artifact", "{'Fn::Sub': '${ArtifactBucket.Arn}/reports/*'}"),
+    }
     assert guard["Effect"] == "Deny"
     assert guard["Resource"] == {"Fn::Sub": "${ArtifactBucket.Arn}/published/*"}
     assert guard["Condition"] == {

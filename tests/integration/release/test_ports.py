@@ -287,6 +287,9 @@ def test_ranges_are_read_from_where_they_start(artifacts: ArtifactStore) -> None
     assert artifacts.read("a", start=2, length=3) == b"234"
     assert artifacts.read("a", start=8, length=100) == b"89"
     assert artifacts.read("a", start=2, length=0) == b""
+    assert artifacts.read("a", start=10, length=3) == b""
+    artifacts.write("empty", b"")
+    assert artifacts.read("empty", length=3) == b""
 
 
 def test_reading_what_is_not_there_says_that_it_has_not_arrived(artifacts: ArtifactStore) -> None:

@@ -1,161 +1,132 @@
+"""What is no reason to refuse, and that every reason is told at once. The hostile corpus has the refusals."""
+
 import json
 from collections.abc import Mapping
 
 import pytest
 
-from release.domain.examination import (
-    INDEX,
-    content_problems,
-    index_problems,
-    is_weights,
-    listing_problems,
-    must_be_read,
-)
-from tests.builders.artifacts import artifact, safetensors, sharded
+from release.domain.examination.contents import Contents, Reading, read_contents
+from release.domain.examination.documents import document_problems
+from release.domain.examination.listing import is_weights, listing_problems, must_be_read, readable
+from release.domain.examination.report import Check, finding, refusal
+from release.domain.examination.text import templates
+from release.domain.strict_json import JsonError, parse
+from tests.builders.artifacts import CONFIG, SHAPES, artifact, header_of, sharded
 
 
-def judged(files: Mapping[str, bytes]) -> list[str]:
+def read(files: Mapping[str, bytes]) -> Reading:
     sizes = {path: len(body) for path, body in files.items()}
-    documents = {path: body for path, body in files.items() if must_be_read(path)}
-    heads = {path: body for path, body in files.items() if is_weights(path)}
-    return listing_problems(sizes) or content_problems(sizes, documents, heads)
+    documents = {path: body for path, body in files.items() if must_be_read(path) and readable(path, len(body))}
+    return read_contents(Contents(sizes, documents, {path: body for path, body in files.items() if is_weights(path)}))
+
+
+def problems_of(files: Mapping[str, bytes]) -> list[str]:
+    return [problem for found in read(files).findings for problem in found.problems]
 
 
 @pytest.mark.parametrize("files", [artifact(), sharded()], ids=["one file", "two shards"])
-def test_a_sound_artifact_has_no_problem(files: dict[str, bytes]) -> None:
-    extras = {"generation_config.json": b"{}", "LICENSE": b"x", "README.md": b"x", "chat_template.jinja": b"x"}
+def test_files_that_come_with_a_model_are_welcome(files: dict[str, bytes]) -> None:
+    extras = {
+        "generation_config.json": b'{"_from_model_config": true}',
+        "special_tokens_map.json": b'{"eos_token": {"content": "<|im_end|>"}}',
+        "vocab.json": b'{"auto_map": 7, "_private": 8}',
+        "added_tokens.json": b"[]",
+        "merges.txt": b"a b",
+        "golden.jsonl": b"{}",
+        "LICENSE": b"x",
+        "README.md": b"x",
+        "model.sig": b"{}",
+        "deep/tokenizer.model": b"x",
+    }
 
-    assert judged(files | extras) == []
-
-
-@pytest.mark.parametrize(
-    ("path", "because"),
-    [
-        ("pytorch_model.bin", "pickle"),
-        ("deep/er/model.PT", "pickle"),
-        ("weights.pth", "pickle"),
-        ("a.pkl", "pickle"),
-        ("a.ckpt", "pickle"),
-        ("modeling_llama.py", "is code"),
-        ("run.sh", "is code"),
-        ("model.gguf", "no kind that an artifact may hold"),
-        ("Makefile", "no kind that an artifact may hold"),
-        ("deep/", "empty folder object"),
-        ("deep//a.json", "'..' part"),
-        ("deep/../a.json", "'..' part"),
-        ("./a.json", "'..' part"),
-        ("é" * 126 + ".json", "257 bytes, the limit is 255"),
-    ],
-)
-def test_a_file_that_may_not_be_there_is_named_with_the_reason(path: str, because: str) -> None:
-    (problem,) = judged(artifact() | {path: b"{}"})
-
-    assert problem.startswith(path[:50])
-    assert because in problem
-
-
-@pytest.mark.parametrize(
-    ("files", "sentence"),
-    [
-        pytest.param({"tokenizer.json": b""}, "tokenizer.json is empty", id="an empty file"),
-        pytest.param({"a": b"1", "a/b.json": b"1"}, "a is both a file and a folder", id="a file that is a folder"),
-        pytest.param({"manifest.json": b"{}"}, "manifest.json is listed as one of the files", id="the seal as a file"),
-        pytest.param({"config.json": b" " * 16_000_001}, "config.json has 16000001 bytes", id="an endless config"),
-        pytest.param({"config.json": b"{"}, "config.json is not valid JSON", id="half a config"),
-        pytest.param(
-            {"config.json": b"[" * 9999}, "config.json is not valid JSON", id="a config that nests without end"
-        ),
-        pytest.param({"config.json": b"[]"}, "config.json is not a JSON object", id="a list for a config"),
-        pytest.param({"config.json": b"{}"}, "names no 'model_type'", id="a config of no model"),
-        pytest.param({"model.safetensors": b"1234"}, "model.safetensors has 4 bytes", id="weights that are no weights"),
-        pytest.param(
-            {"config.json": b'{"model_type": "llama", "auto_map": {"AutoModel": "x.Y"}}'}, "'auto_map'", id="auto_map"
-        ),
-        pytest.param(
-            {"config.json": b'{"model_type": "llama", "a": [{"_attn_implementation_internal": "org/kernel"}]}'},
-            "'_attn_implementation_internal'",
-            id="a kernel from elsewhere, deep inside",
-        ),
-        pytest.param(
-            {"tokenizer_config.json": b'{"trust_remote_code": true}'},
-            "tokenizer_config.json sets",
-            id="a tokenizer's code",
-        ),
-    ],
-)
-def test_a_broken_file_is_refused_in_one_sentence(files: dict[str, bytes], sentence: str) -> None:
-    problems = judged(artifact() | files)
-
-    assert any(sentence in problem for problem in problems), problems
+    assert problems_of(files | extras) == []
 
 
 def test_a_dangerous_key_that_is_switched_off_is_harmless() -> None:
-    config = b'{"model_type": "llama", "trust_remote_code": false, "auto_map": null}'
+    settings = {
+        "trust_remote_code": False,
+        "auto_map": None,
+        "_attn_implementation": "sdpa",
+        "_name_or_path": "/home/x",
+    }
 
-    assert judged(artifact() | {"config.json": config}) == []
-
-
-@pytest.mark.parametrize(
-    ("missing", "sentence"),
-    [
-        ("config.json", "config.json is missing"),
-        ("tokenizer.json", "tokenizer.json is missing, and so is tokenizer.model"),
-        ("model.safetensors", "model.safetensors is missing"),
-    ],
-)
-def test_what_every_artifact_needs_is_missed_by_name(missing: str, sentence: str) -> None:
-    files = artifact()
-    del files[missing]
-
-    assert any(problem.startswith(sentence) for problem in judged(files))
+    assert document_problems("config.json", json.dumps(CONFIG | settings).encode()) == []
 
 
-def test_a_sentencepiece_tokenizer_is_a_tokenizer() -> None:
-    files = artifact()
-    files["tokenizer.model"] = files.pop("tokenizer.json")
+def test_parameters_are_those_of_the_model_and_bytes_those_of_the_file() -> None:
+    census = read(artifact()).census
 
-    assert judged(files) == []
-
-
-def test_a_shard_that_the_index_names_and_nobody_uploaded_is_named() -> None:
-    files = sharded()
-    del files["model-2.safetensors"]
-
-    assert judged(files) == [
-        f"model-2.safetensors is missing, though {INDEX} names it; upload every shard before the seal"
-    ]
+    # By hand: embedding 32, two norms of the layer 16, attention 64 + 32 + 32 + 64, MLP 3 * 128, last norm 8.
+    assert census is not None
+    assert (census.parameters, census.tensors, census.files) == (632, 11, 1)
+    assert census.bytes_by_dtype == {"F32": 2528}
 
 
-def test_shards_without_an_index_cannot_be_put_together() -> None:
-    files = sharded()
-    del files[INDEX]
+def test_four_bit_weights_are_columns_of_bytes_beside_the_state_that_unpacks_them() -> None:
+    quantisation = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+    plain = {name: shape for name, shape in SHAPES.items() if "proj" not in name}
+    header = header_of(plain, "BF16", 2)
+    end = max(entry["data_offsets"][1] for entry in header.values())
+    for name in (name for name in SHAPES if "proj" in name):
+        rows, columns = SHAPES[name]
+        for part, dtype, shape in (
+            (name, "U8", [rows * columns // 2, 1]),
+            (f"{name}.quant_state.bitsandbytes__nf4", "U8", [4]),
+        ):
+            header[part] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + shape[0]]}
+            end += shape[0]
+    text = json.dumps(header).encode()
+    files = artifact() | {
+        "config.json": json.dumps(CONFIG | {"quantization_config": quantisation}).encode(),
+        "model.safetensors": len(text).to_bytes(8, "little") + text + bytes(end),
+    }
 
-    (problem,) = judged(files)
-    assert problem.startswith(f"{INDEX} is missing")
+    reading = read(files)
+
+    assert problems_of(files) == []
+    assert reading.census is not None
+    # 576 weights of linear layers in 288 bytes and 7 states of 4 bytes; 56 other numbers in two bytes each.
+    assert (reading.census.parameters, reading.census.bytes_by_dtype) == (632, {"BF16": 112, "U8": 316})
+    assert "'model.layers.0.mlp.gate_proj.weight' in U8" not in " ".join(problems_of(files))
 
 
-def test_a_tensor_in_the_wrong_shard_is_found_in_the_headers() -> None:
-    files = sharded() | {"model-2.safetensors": safetensors({"other": (1,)})}
+def test_four_bit_bytes_without_the_config_that_says_so_are_refused() -> None:
+    header = header_of(SHAPES) | {}
+    end = max(entry["data_offsets"][1] for entry in header.values())
+    name = "model.layers.0.mlp.gate_proj.weight"
+    start = header[name]["data_offsets"][0]
+    header[name] = {"dtype": "U8", "shape": [512, 1], "data_offsets": [start, start + 512]}
+    text = json.dumps(header).encode()
 
-    (problem,) = judged(files)
-    assert problem.startswith("model-2.safetensors lacks tensor 'b'")
+    problems = problems_of(artifact() | {"model.safetensors": len(text).to_bytes(8, "little") + text + bytes(end)})
 
-
-@pytest.mark.parametrize(
-    "index", [b"{", b"{}", b'{"weight_map": {}}', b'{"weight_map": {"a": 1}}', b'{"weight_map": ["a"]}', b"[" * 9999]
-)
-def test_an_index_that_maps_nothing_is_refused(index: bytes) -> None:
-    (problem,) = index_problems({}, index)
-
-    assert problem.startswith(INDEX)
+    assert any(f"'{name}' has the shape [512, 1] in place of [16, 8]" in problem for problem in problems), problems
+    assert any(f"the weights hold '{name}' in U8" in problem for problem in problems), problems
 
 
-def test_a_shard_with_a_broken_header_is_named_once() -> None:
-    files = sharded() | {"model-2.safetensors": b"1234"}
+def test_a_stablelm_has_biased_norms_and_a_head_of_its_own() -> None:
+    config = CONFIG | {
+        "architectures": ["StableLmForCausalLM"],
+        "model_type": "stablelm",
+        "tie_word_embeddings": False,
+        "use_qkv_bias": True,
+        "use_parallel_residual": True,
+    }
 
-    assert [problem for problem in judged(files) if "model-2" in problem] == [
-        "model-2.safetensors has 4 bytes and is too short for a safetensors file; upload it again"
-    ]
+    (problem,) = problems_of(artifact() | {"config.json": json.dumps(config).encode()})
+
+    # By hand: the biases of two norms and of queries, keys and values, and the head; one norm serves both halves.
+    assert problem.startswith("the weights lack 'model.layers.0.input_layernorm.bias' and 5 more of 16 tensors")
+
+
+def test_what_has_not_arrived_is_not_told_as_missing() -> None:
+    files = {path: len(body) for path, body in artifact().items()}
+    late = Contents(
+        files, {"config.json": artifact()["config.json"]}, {}, missing=("model.safetensors", "tokenizer.json")
+    )
+
+    assert [problem for found in read_contents(late).findings for problem in found.problems] == []
+    assert templates(files, late.documents) == ({}, [])
 
 
 def test_every_problem_of_a_listing_is_told_at_once() -> None:
@@ -168,4 +139,41 @@ def test_every_problem_of_a_listing_is_told_at_once() -> None:
         "tokenizer.json",
         "model.safetensors",
     ]
-    assert json.dumps(problems)
+
+
+def test_a_refusal_has_five_sentences_and_says_where_the_others_are() -> None:
+    problems = [f"problem {number}" for number in range(7)]
+
+    assert refusal(problems[:5], "r.json") == "; ".join(problems[:5])
+    assert refusal(problems, "r.json") == "; ".join(problems[:5]) + "; and 2 more in r.json"
+    assert finding(Check.FILES, problems).outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        pytest.param("plain", {"tokenizer_config.json chat_template": "plain"}, id="a lone one"),
+        pytest.param(
+            [{"name": "default", "template": "d"}, {"name": "tool_use", "template": "t"}],
+            {"tokenizer_config.json chat_template default": "d", "tokenizer_config.json chat_template tool_use": "t"},
+            id="named ones",
+        ),
+    ],
+)
+def test_a_template_in_the_tokenizer_s_config_is_a_template(named: object, found: dict[str, str]) -> None:
+    documents = {"tokenizer_config.json": json.dumps({"chat_template": named}).encode()}
+
+    assert templates(documents, documents) == (found, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "because"),
+    [(b'{"a": 1, "a": 2}', "sets 'a' twice"), (b"[Infinity]", "number Infinity"), (b"\xff", "not valid JSON")],
+)
+def test_json_that_readers_read_differently_is_no_json(text: bytes, because: str) -> None:
+    with pytest.raises(JsonError, match=because):
+        parse(text)
+
+
+def test_json_is_read_as_everybody_reads_it() -> None:
+    assert parse(b' {"a": [1, 2.5, "\\u00e9", null, true]} ') == {"a": [1, 2.5, "é", None, True]}
