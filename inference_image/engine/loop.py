@@ -62,6 +62,7 @@ class Loop:
         self.schedule = Schedule(self.budget)
         self._answers: dict[str, _Answer] = {}
         self._slots: dict[int, str] = {}
+        self._busy = False
 
     def run(self) -> None:
         """Until the process ends."""
@@ -84,7 +85,11 @@ class Loop:
     def step(self) -> None:
         """A part of the unread prompts and one token for everybody who has read theirs."""
         if not self._answers:
+            if self._busy:
+                # The last one was given up between two steps.
+                self._rest()
             return
+        self._busy = True
         began = self.clock()
         events = self._expire()
         plan = self.schedule.plan()
@@ -94,6 +99,11 @@ class Loop:
             self.schedule.check()
         # Sent even when no text became final: the server takes silence for a stuck engine.
         self.send([*events, self._progress(plan, self.clock() - began)])
+
+    def _rest(self) -> None:
+        self._busy = False
+        self.schedule.check()
+        self.send([self._progress(Plan(), 0.0)])
 
     def _progress(self, plan: Plan, step_s: float) -> Progress:
         read = sum(chunk.count for chunk in plan.chunks)

@@ -43,6 +43,7 @@ def _add_routes(app: Sanic[Any, Any], service: Service) -> None:
     app.add_route(service.models, "/v1/models", methods=["GET"])
     app.add_route(service.tokenize, "/tokenize", methods=["POST"])
     app.add_route(service.detokenize, "/detokenize", methods=["POST"])
+    app.add_route(service.openapi, "/openapi.json", methods=["GET"])
     app.add_route(service.scrape, "/metrics", methods=["GET"])
     app.add_route(service.adapters, "/adapters", methods=["GET", "POST"], name="adapters")
     app.add_route(service.adapters, "/adapters/<adapter:str>", methods=["POST", "DELETE"], name="adapter")

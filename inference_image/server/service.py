@@ -4,6 +4,7 @@ import logging
 import math
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 from sanic import HTTPResponse, Request, empty, raw
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 # SageMaker kills 30 s after SIGTERM. The rest is for the engine, which may take 3 s, its last words and the sockets.
 DRAIN_S = 23.0
+_OPENAPI = Path(__file__).with_name("openapi.json")
 # The bodies of AWS's model-hosting-container-standards.
 _SESSION_CALLS = {b'{"requestType":"NEW_SESSION"}': "open", b'{"requestType":"CLOSE"}': "close"}
 _SESSION_CALL_BYTES_MAX = 100
@@ -131,6 +133,9 @@ class Service:
             "provenance": {**vars(known), "fingerprint": known.fingerprint if known.artifact else None},
         }
         return json_response({"object": "list", "data": [listed]})
+
+    async def openapi(self, _request: Request) -> HTTPResponse:
+        return raw(_OPENAPI.read_bytes(), content_type="application/json")
 
     async def scrape(self, _request: Request) -> HTTPResponse:
         ready = isinstance(self.engine.state, Ready) and not self.admission.draining

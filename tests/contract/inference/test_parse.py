@@ -142,7 +142,8 @@ def _asks_too_much(body: Any) -> bool:
     """A schema cannot multiply; the next test can."""
     if not allows("completion-request", body):
         return False
-    return (1 if isinstance(body["prompt"], str) else len(body["prompt"])) * body.get("n", 1) > 16
+    prompts = 1 if isinstance(body["prompt"], str) else len(body["prompt"])
+    return prompts * int(body.get("n", 1)) > 16
 
 
 def test_prompts_times_n_are_bounded_together() -> None:

@@ -249,3 +249,17 @@ def test_a_second_request_with_the_same_beginning_says_how_much_it_found() -> No
     assert isinstance(first, Finished)
     assert isinstance(second, Finished)
     assert (first.cached_tokens, second.cached_tokens) == (0, 8)  # two whole blocks of four
+
+
+def test_the_engine_says_that_it_holds_nothing_when_the_last_request_is_given_up() -> None:
+    bench = Bench()
+    bench.ask("r", "abcdefghijk")
+    bench.work(1)
+
+    bench.loop.inbox.put(Abort("r"))
+    bench.work(2)
+
+    last = bench.events[-1]
+    assert isinstance(last, Progress)
+    assert (last.running, last.waiting, last.kv_tokens) == (0, 0, 0)
+    assert len([event for event in bench.events if isinstance(event, Progress)]) == 2, "said once, then it is quiet"

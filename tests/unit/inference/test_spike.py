@@ -1,6 +1,6 @@
 """Ten times the load, in virtual time: the real admission, the real loop and policy, a device that only takes time.
 
-What is good is set by the caller: the first token within 0.5 s. A request that is not good has cost the others its slot.
+What is good is set by the caller: the first token within 0.5 s.
 """
 
 import random
@@ -48,7 +48,7 @@ class Words:
         return "w" * len(ids)
 
     def token(self, token: int) -> str:
-        return "w"
+        return self.decode([token])
 
 
 @dataclass
@@ -122,7 +122,7 @@ class Bench:
 
 def run(rate: float, seconds: float, *, bounded: bool, seed: int = 1) -> Counter[str]:
     """The ends of all requests that ended within the seconds."""
-    chosen, bench, at, number = random.Random(seed), Bench(bounded), 0.0, 0
+    chosen, bench, at, number = random.Random(seed), Bench(bounded), 0.0, 0  # noqa: S311 - a load, not a secret
     while bench.now < seconds:
         while at <= bench.now:
             bench.arrive(str(number), chosen.randint(20, LONGEST))
@@ -134,10 +134,12 @@ def run(rate: float, seconds: float, *, bounded: bool, seed: int = 1) -> Counter
 
 @pytest.fixture(scope="module")
 def peak() -> float:
-    return max(run(share * CAPACITY, 30, bounded=True)["good"] for share in (0.7, 0.85, 1.0, 1.2)) / 30
+    return max(run(share * CAPACITY, 30, bounded=True)["good"] for share in (0.85, 1.0, 1.2)) / 30
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seed", [1, pytest.param(2, marks=pytest.mark.prove), pytest.param(3, marks=pytest.mark.prove)]
+)
 def test_ten_times_the_load_leaves_nine_tenths_of_the_peak(peak: float, seed: int) -> None:
     ends = run(10 * CAPACITY, 30, bounded=True, seed=seed)
 
