@@ -16,7 +16,7 @@ def aws() -> Iterator[Aws]:
     with start("--time-scale", str(TIME_SCALE)) as process:
         yield Aws(url_of(process), process.pid)
         process.terminate()
-        assert process.wait(20) == 0, "the embedded AWS ends cleanly"
+        assert process.wait(60) == 0, "the embedded AWS ends cleanly"
 
 
 def start(*options: str) -> "subprocess.Popen[str]":

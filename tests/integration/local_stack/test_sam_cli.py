@@ -116,7 +116,7 @@ def sam(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sam]:
     with start() as process:
         yield Sam(folder, Aws(url_of(process), process.pid))
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.mark.timeout(180)

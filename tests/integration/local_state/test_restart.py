@@ -1,8 +1,6 @@
 """With --keep-state, what was there when the embedded AWS stopped is there, and works, when it starts again."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local.__main__ import main
 from local.images import ImageStore
 from local.world import World
 from tests.integration.local_core.aws import Aws, until, zipped
@@ -368,20 +367,19 @@ def test_a_service_that_cannot_be_kept_is_refused_by_name(restarted: Restarted) 
         restarted.aws.client("rds").describe_db_instances()
 
 
-def test_keeping_state_needs_a_folder_that_the_next_run_can_find() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "local", "--port", "0", "--keep-state"], capture_output=True, text=True, check=False
-    )
+def test_keeping_state_needs_a_folder_that_the_next_run_can_find(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--port", "0", "--keep-state"])
 
-    assert done.returncode == 2
-    assert "--keep-state needs --state-dir" in done.stderr
+    assert ended.value.code == 2
+    assert "--keep-state needs --state-dir" in capsys.readouterr().err
 
 
 def test_the_state_of_another_version_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    with running(tmp_path):
-        pass
-    [header] = (tmp_path / "kept").glob("*/header.json")
-    header.write_text(json.dumps({**json.loads(header.read_text()), "moto": "9.9.9"}))
+    header = tmp_path / "kept" / "generation" / "header.json"
+    header.parent.mkdir(parents=True)
+    header.write_text(json.dumps({"format": 1, "moto": "9.9.9", "python": "3.11"}))
+    (tmp_path / "kept" / "current").write_text("generation")
 
     with start("--state-dir", str(tmp_path), "--keep-state") as process:
         _, code = process.communicate(timeout=60), process.returncode
