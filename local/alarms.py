@@ -18,6 +18,7 @@ from local.alarm_actions import SCALING_PREFIX, ActionFailedError, AlarmActions,
 from local.alarm_rules import EXTRA_PERIODS, State, evaluate, is_low_sample
 from local.alarm_settings import Watch, watch_of
 from local.alarm_words import AlarmState
+from local.looking import Looking, pause_s
 from local.metrics.queries import evaluate as evaluate_queries
 from local.metrics.queries import line
 from local.metrics.store import MetricStore, Series, Window
@@ -30,14 +31,12 @@ logger = logging.getLogger(__name__)
 Emit = Callable[[str, str, Mapping[str, Any], Sequence[str]], None]
 
 _MINUTE_S, _FINE_STEP_S = 60, 10
-_LOOK_EVERY_S = 1.0  # AWS seconds
-_LOOK_AT_LEAST_S, _LOOK_AT_MOST_S = 0.1, 1.0  # real seconds: the clock may run a thousand times as fast
 # Real seconds until every service here has published what it measured; a period is evaluated after them.
 _SETTLE_S = 1.0
 _MOST_AT_ONCE = 60
 
 
-class AlarmEvaluator:
+class AlarmEvaluator(Looking):
     """Looks at every alarm, in a thread of its own.
 
     Args:
@@ -52,8 +51,7 @@ class AlarmEvaluator:
         self._world = world
         self._emit = emit
         self._actions = AlarmActions(world, scale, authorize)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alarms", daemon=True)
+        super().__init__("alarms", pause_s(world.clock), self._look_at_due)
         self._looking = threading.Lock()
         # The alarm as it was put and the end of the periods that it was last evaluated for, by its name.
         self._evaluated: dict[str, tuple[Any, float]] = {}
@@ -67,25 +65,12 @@ class AlarmEvaluator:
         cloudwatch.install(patches, self._world.clock, self)
         self._world.meter.publish_to(cloudwatch.publish)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
     def evaluate_all(self) -> None:
         """Look at every metric alarm once, over the periods that have ended by now."""
         self._look(self._world.clock.time(), only_due=False)
 
-    def _run(self) -> None:
-        pause_s = min(_LOOK_AT_MOST_S, max(_LOOK_AT_LEAST_S, self._world.clock.real_seconds(_LOOK_EVERY_S)))
-        while not self._stopping.wait(pause_s):
-            try:
-                self._look(self._world.clock.time() - _SETTLE_S * self._world.clock.scale, only_due=True)
-            except Exception:  # one strange alarm must not stop the evaluation of all others for good
-                logger.exception("the alarms could not be evaluated")
+    def _look_at_due(self) -> None:
+        self._look(self._world.clock.time() - _SETTLE_S * self._world.clock.scale, only_due=True)
 
     def _look(self, now_s: float, *, only_due: bool) -> None:
         backend = cloudwatch.backend()

@@ -8,7 +8,6 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from botocore.exceptions import ClientError
 from moto.ecs.models import ecs_backends
 
 from local.images import ImageError, RunSpec
+from local.looking import Looking
 from local.world import ACCOUNT, REGION, World
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class _Task:
     said: set[str] = field(default_factory=set)
 
 
-class EcsServices:
+class EcsServices(Looking):
     """Keeps the processes equal to what the services want; a crash is answered by a restart with growing waits.
 
     Args:
@@ -61,26 +61,13 @@ class EcsServices:
         self._images = images
         self._ui_port = ui_port
         self._tasks: dict[str, _Task] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ecs", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
+        super().__init__("ecs", _LOOK_EVERY_S, self.reconcile)
 
     def stop(self) -> None:
         """End every task."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().stop()
         for task in self._tasks.values():
             self._end(task)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(_LOOK_EVERY_S):
-            try:
-                self.reconcile()
-            except Exception:  # one broken service must not stop the others for good: say it and look again
-                logger.exception("the ECS services could not be looked after")
 
     def reconcile(self) -> None:
         """Start what is wanted and does not run, stop what runs and is not wanted: once."""

@@ -5,12 +5,13 @@ using Amazon CloudWatch", "Available CloudWatch metrics for Amazon SQS" and "Mon
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from moto.sqs.models import sqs_backends
+
+from local.looking import Looking
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def rule_counted(meter: Meter, rule_arn: str, *metrics: str) -> None:
 # SQS ------------------------------------------------------------------------------------------------------------------
 
 
-class QueueMetrics:
+class QueueMetrics(Looking):
     """Publishes what lies in every queue, each minute, in a thread of its own.
 
     Args:
@@ -146,25 +147,8 @@ class QueueMetrics:
 
     def __init__(self, meter: Meter, real_seconds: Callable[[float], float], scale: float) -> None:
         self._meter = meter
-        self._pause_s = max(_AT_MOST_EVERY_S, real_seconds(_MINUTE_S))
         self._scale = scale
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="queue-metrics", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._pause_s):
-            try:
-                self.publish()
-            except Exception:  # one strange queue must not silence all others for good
-                logger.exception("the queues could not be measured")
+        super().__init__("queue-metrics", max(_AT_MOST_EVERY_S, real_seconds(_MINUTE_S)), self.publish)
 
     def publish(self) -> None:
         """Look at every queue once."""

@@ -16,14 +16,13 @@ from local.autoscaling.decisions import NotScaled, Scale, Situation, decide
 from local.autoscaling.policies import TRACKING
 from local.autoscaling.records import Activity, Book, Key, ScalableTarget, ScalingPolicy, ScheduledAction
 from local.autoscaling.variants import NAMESPACE, Capacity, Variant, Variants
+from local.looking import Looking, pause_s
 from local.metrics.store import MetricId
 from local.moto_patches import cloudwatch
 from local.world import World
 
 logger = logging.getLogger(__name__)
 
-_LOOK_EVERY_S = 1.0  # AWS seconds
-_LOOK_AT_LEAST_S, _LOOK_AT_MOST_S = 0.1, 1.0  # real seconds
 # Real seconds until the endpoints' own metrics of a period have arrived, and only silence is left to tell.
 _SETTLE_S = 1.0
 _SILENT_PERIODS = 20
@@ -43,7 +42,7 @@ class _Cooldown:
 _NONE = _Cooldown(0.0, lambda _: None)
 
 
-class Scaler:
+class Scaler(Looking):
     """Scales SageMaker's variants, in a thread of its own but for what alarms trigger."""
 
     def __init__(self, world: World, book: Book, variants: Variants) -> None:
@@ -53,24 +52,7 @@ class Scaler:
         self._following: list[tuple[Activity, _Cooldown]] = []
         self._acting = threading.RLock()
         self._silent_until_s: dict[MetricId, float] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="autoscaling", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        pause_s = min(_LOOK_AT_MOST_S, max(_LOOK_AT_LEAST_S, self._world.clock.real_seconds(_LOOK_EVERY_S)))
-        while not self._stopping.wait(pause_s):
-            try:
-                self.look()
-            except Exception:  # one strange target must not stop all others for good
-                logger.exception("the scalable targets could not be looked after")
+        super().__init__("autoscaling", pause_s(world.clock), self.look)
 
     def look(self) -> None:
         """Follow what is under way, carry out what is scheduled, and tell of variants without traffic."""
