@@ -3,7 +3,7 @@
 Every method may raise ServiceUnavailableError: the service throttled, failed on its side or did not answer in time.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Protocol
@@ -211,8 +211,19 @@ class Serving(Protocol):
         """Raises RolloutFailedError: refused, or there is another model of this name."""
         ...
 
-    def ensure_config(self, name: str, *, instance_type: str, instance_count: int, startup_timeout_s: int) -> None:
+    def ensure_config(
+        self,
+        name: str,
+        *,
+        instance_type: str,
+        instance_count: int,
+        startup_timeout_s: int,
+        fallback_types: Sequence[str] = (),
+    ) -> None:
         """An endpoint config with one variant that serves the model of the same name.
+
+        Args:
+            fallback_types: where the first type has no capacity, in order of preference; at most four.
 
         Raises:
             RolloutFailedError: refused, or there is another config of this name.

@@ -1,6 +1,6 @@
 """The other ports in memory. Each does what it is told by the test and remembers what it was asked."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -33,6 +33,7 @@ class FakeServing:
     models: dict[str, tuple[str, str, dict[str, str]]] = field(default_factory=dict)
     configs: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     updates: list[tuple[str, Plan, str, int]] = field(default_factory=list)
+    fallbacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def describe(self, endpoint_name: str) -> EndpointState | None:
         return self.endpoints.get(endpoint_name)
@@ -45,7 +46,16 @@ class FakeServing:
         if self.models.setdefault(name, model) != model:
             raise RolloutFailedError(f"model {name} exists with another content")
 
-    def ensure_config(self, name: str, *, instance_type: str, instance_count: int, startup_timeout_s: int) -> None:
+    def ensure_config(
+        self,
+        name: str,
+        *,
+        instance_type: str,
+        instance_count: int,
+        startup_timeout_s: int,
+        fallback_types: Sequence[str] = (),
+    ) -> None:
+        self.fallbacks[name] = tuple(fallback_types)
         config = (instance_type, instance_count, startup_timeout_s)
         if self.configs.setdefault(name, config) != config:
             raise RolloutFailedError(f"endpoint config {name} exists with another content")

@@ -16,7 +16,7 @@ from release.domain.truth import EndpointState
 from release.errors import EndpointBusyError, RolloutFailedError, ServiceUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.type_defs import DeploymentConfigTypeDef, DescribeEndpointOutputTypeDef
@@ -55,11 +55,19 @@ class SageMakerServing:
                 found = self._client.describe_model(ModelName=name)
             _same(f"model {name}", container, found.get("PrimaryContainer", {}))
 
-    def ensure_config(self, name: str, *, instance_type: str, instance_count: int, startup_timeout_s: int) -> None:
+    def ensure_config(
+        self,
+        name: str,
+        *,
+        instance_type: str,
+        instance_count: int,
+        startup_timeout_s: int,
+        fallback_types: "Sequence[str]" = (),
+    ) -> None:
         variant: Any = {
             "VariantName": VARIANT,
             "ModelName": name,
-            "InstanceType": instance_type,
+            **_instances_of((instance_type, *fallback_types)),
             "InitialInstanceCount": instance_count,
             "InitialVariantWeight": 1.0,
             "ModelDataDownloadTimeoutInSeconds": startup_timeout_s,
@@ -130,6 +138,13 @@ def deployment_config(plan: Plan, alarm_name: str, max_execution_s: int) -> "Dep
         "MaximumExecutionTimeoutInSeconds": max_execution_s,
     }
     return {"BlueGreenUpdatePolicy": policy, "AutoRollbackConfiguration": rollback}
+
+
+def _instances_of(types: "Sequence[str]") -> dict[str, Any]:
+    """One type, or a pool of each: SageMaker takes the next where the one before it has no capacity."""
+    if len(types) == 1:
+        return {"InstanceType": types[0]}
+    return {"InstancePools": [{"InstanceType": kind, "Priority": place} for place, kind in enumerate(types, start=1)]}
 
 
 def _state(reply: "DescribeEndpointOutputTypeDef") -> EndpointState:

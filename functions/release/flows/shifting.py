@@ -60,6 +60,7 @@ class Creating:
             instance_type=release.config.instance_types[0],
             instance_count=plan.fleet_size or release.config.instance_count,
             startup_timeout_s=release.config.startup_timeout_seconds,
+            fallback_types=release.config.instance_types[1:],
         )
         self.alarms.ensure_guard(
             names.guard_alarm(step.rollout_id), endpoint_name=names.sagemaker_endpoint, config_name=name

@@ -171,6 +171,32 @@ def test_a_config_of_the_same_name_must_be_the_same_config(sagemaker: Stubbed) -
         serving.ensure_config("m", instance_type="ml.g5.4xlarge", instance_count=1, startup_timeout_s=600)
 
 
+def test_more_types_than_one_are_pools_in_order_of_preference(sagemaker: Stubbed) -> None:
+    """SageMaker API reference, InstancePool: priorities from 1, the lowest first, and no InstanceType beside them."""
+    serving, stub = sagemaker
+    pools = [{"InstanceType": "ml.g5.4xlarge", "Priority": 1}, {"InstanceType": "ml.g6.4xlarge", "Priority": 2}]
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": "m",
+        "InstancePools": pools,
+        "InitialInstanceCount": 1,
+        "InitialVariantWeight": 1.0,
+        "ModelDataDownloadTimeoutInSeconds": 600,
+        "ContainerStartupHealthCheckTimeoutInSeconds": 600,
+    }
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/m"
+    wanted = {"EndpointConfigName": "m", "ProductionVariants": [variant]}
+    stub.add_response("create_endpoint_config", {"EndpointConfigArn": arn}, wanted)
+
+    serving.ensure_config(
+        "m",
+        instance_type="ml.g5.4xlarge",
+        instance_count=1,
+        startup_timeout_s=600,
+        fallback_types=("ml.g6.4xlarge",),
+    )
+
+
 @pytest.mark.parametrize(
     ("strategy", "policy"),
     [

@@ -224,3 +224,13 @@ def test_without_anybody_to_review_it_the_plan_says_so(house: House) -> None:
     house.planning = unreviewed
 
     assert house.plan(rollout).reason.endswith("quotas, prices and policies were not looked at")
+
+
+def test_green_may_be_of_the_next_type_where_the_first_has_no_capacity(house: House) -> None:
+    house.settings.settings["chat"] = PartialConfig.parse({"instanceTypes": ["ml.g5.4xlarge", "ml.g6.4xlarge"]})
+    house.quotas.quotas = {QUOTA: 0, quota_of_type("ml.g6.4xlarge"): 1}
+
+    step = house.created()
+
+    assert house.serving.configs[house.config_name(step)][0] == "ml.g5.4xlarge"
+    assert house.serving.fallbacks[house.config_name(step)] == ("ml.g6.4xlarge",)
