@@ -148,7 +148,7 @@ class Aws:
                     SourceArn=sources[0],
                 )
 
-    def messages(self, queue_url: str, count: int, limit_s: float = 10.0) -> list[dict[str, Any]]:
+    def messages(self, queue_url: str, count: int, limit_s: float = 30.0) -> list[dict[str, Any]]:
         """Exactly `count` messages, and no further one a little later."""
         sqs = self.client("sqs")
         found: list[dict[str, Any]] = []
@@ -170,7 +170,7 @@ def _received(sqs: Any, url: str) -> list[dict[str, Any]]:
     return messages
 
 
-def until(probe: Callable[[], T | None], limit_s: float = 20.0) -> T:
+def until(probe: Callable[[], T | None], limit_s: float = 30.0) -> T:
     """The first answer of the probe that is not None."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
