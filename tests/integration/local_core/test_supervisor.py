@@ -63,7 +63,7 @@ def test_no_process_outlives_the_supervisor(
     process.send_signal(number)
 
     assert worker in {child.pid for child in children}
-    assert process.wait(15) == code
+    assert process.wait(60) == code
     until(
         lambda: (
             None if any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children) else True
