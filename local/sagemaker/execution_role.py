@@ -25,14 +25,20 @@ class ExecutionRole:
     def __init__(self, world: World, arn: str) -> None:
         self.arn = arn
         self._world = world
+        self._session: dict[str, str] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_session": None}  # a later run takes the role again
 
     def client(self, service: str) -> Any:
-        """A client with the role's rights.
+        """A client with the role's rights; one session serves them all, as those that services take do not end here.
 
         Raises:
             AwsError: ValidationException, the role cannot be assumed.
         """
-        return self._world.client(service, self.assume())
+        if self._session is None:
+            self._session = self.assume()
+        return self._world.client(service, self._session)
 
     def assume(self) -> dict[str, str]:
         """Credentials with the role's rights.

@@ -162,7 +162,8 @@ class Aws:
         return answer
 
     def settled(self, name: str = "chat", within_s: float = 20.0) -> dict[str, Any]:
-        self.until(lambda: self.describe(name)["EndpointStatus"] not in {"Creating", "Updating"}, within_s)
+        endpoint = self.twin._registry.endpoints.get(name)  # a call costs more than what it waits for
+        self.until(lambda: endpoint.status not in {"Creating", "Updating"}, within_s)
         return self.describe(name)
 
     def stream(self, body: str) -> list[bytes]:
