@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 SOURCES := functions slipway local ui benchmarks
 # The image's packages share no import root with the rest, so they are checked by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test prove conformance run build deploy bench bench-local bench-verdicts claims locks clean
+.PHONY: help setup check test prove conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,12 @@ bench-local: setup ## measure the embedded AWS: start, memory, InvokeEndpoint, s
 
 bench-verdicts: setup ## simulate a thousand canaries of each kind, and judge them
 	$(BIN)/python -m benchmarks.canary_verdicts
+
+bench-spike: setup ## ten times the load for 30 s over a simulated device, with and without admission
+	$(BIN)/python -m benchmarks.spike
+
+bench-chaos: setup ## ten thousand requests that leave and fail, a shutdown, ten minutes of overload and a hang
+	$(BIN)/python -m benchmarks.chaos
 
 claims: setup ## print every claim as measured, simulated or not run; write docs/claims.md
 	@$(BIN)/python -m benchmarks.claims

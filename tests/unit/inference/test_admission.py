@@ -101,7 +101,7 @@ def test_late_first_tokens_make_the_forecast_more_careful_than_early_ones_make_i
     late, early = forecast(1), forecast(1)
     for one, seconds in ((late, 2.0), (early, 0.5)):
         seen = Ticket(10, 10, 0.0, forecast_s=1.0)
-        one.clock = lambda seconds=seconds: seconds
+        one.clock = [seconds].copy().pop
         one.note_piece(seen)
     plain = forecast(1).predict([], ticket(100, 10)).first_token_s
 
