@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import errors, set_initial_no_auth_action_count
-from moto.core.responses import ActionAuthenticatorMixin
+from moto.core.authorization import ActionAuthenticatorMixin
 
 from local.moto_patches import iam
 from tests.builders.gaps import justifies

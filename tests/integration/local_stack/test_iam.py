@@ -281,5 +281,5 @@ def test_a_policy_that_is_not_understood_allows_nothing_and_is_named(world: Worl
     condition = {"NumericEquals": {"aws:EpochTime": "soon"}}
     role = _role(world, "odd", [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}])
 
-    with pytest.raises(ClientError, match="NumericEquals cannot compare .* could not convert string to float: 'soon'"):
+    with pytest.raises(ClientError, match=r"NumericEquals cannot compare .* could not convert string to float: 'soon'"):
         world.client("sqs", world.role_credentials(role, "test")).list_queues()
