@@ -46,7 +46,7 @@ INVALID = [
     (one({"Type": "Pass", "End": True}, states={"B": {"Type": "Succeed"}}), MISSING, "/States/B"),
     (one({"Type": "Pass"}), FAULTY, "/States/A"),
     (one({"Type": "Choice"}), FAULTY, "/States/A"),
-    (one({"Type": "Passs", "End": True}), FAULTY, "/"),
+    (one({"Type": "Skip", "End": True}), FAULTY, "/"),
     (one({**TASK, "Arguments": {}}), FAULTY, "/States/A"),
     (one({**TASK, "TimeoutSeconds": 0}), FAULTY, "/States/A/TimeoutSeconds"),
     (one({**TASK, "Catch": LOST}), MISSING, "/States/A/Catch[0]/Next"),
