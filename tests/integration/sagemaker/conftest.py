@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -34,6 +34,9 @@ MANIFEST = json.dumps(
     }
 )
 TIME_SCALE = 120.0
+LIMITS = Limits(
+    invocation_s=2.0, stream_s=2.5, startup_at_least_s=20.0, drain_s=5.0, kill_after_s=2.0, ping_every_s=0.5
+)
 
 
 class DeniedError(Exception):
@@ -249,14 +252,26 @@ def behaviour() -> Behaviour:
 
 @pytest.fixture
 def limits() -> Limits:
-    return Limits(
-        invocation_s=2.0, stream_s=2.5, startup_at_least_s=20.0, drain_s=5.0, kill_after_s=2.0, ping_every_s=0.5
-    )
+    return LIMITS
 
 
 @pytest.fixture
 def aws(account: Account, tmp_path: Path, time_scale: float, behaviour: Behaviour, limits: Limits) -> Iterator[Aws]:
-    world = World(account.port, tmp_path, Clock(time_scale))
+    with running(account, tmp_path, time_scale, behaviour, limits) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def shared(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    """One twin for those tests of a module that leave it as it was; it serves wherever `aws` does not."""
+    with running(account, tmp_path_factory.mktemp("shared"), TIME_SCALE, Behaviour(), LIMITS) as aws:
+        yield aws
+
+
+@contextmanager
+def running(account: Account, folder: Path, scale: float, behaviour: Behaviour, limits: Limits) -> Iterator[Aws]:
+    """A twin behind the account's address, in the place of the one that was there."""
+    world = World(account.port, folder, Clock(scale))
     events: list[tuple[str, dict[str, Any]]] = []
     asked: list[tuple[str, str, Mapping[str, Any]]] = []
     denied: set[str] = set()
@@ -271,9 +286,11 @@ def aws(account: Account, tmp_path: Path, time_scale: float, behaviour: Behaviou
         if action in denied:
             raise DeniedError(f"{access_key} may not {action}")
 
-    account.twin = SageMakerTwin(world, OneImage(), emit, authorize, limits=limits, behaviour=behaviour)
-    yield Aws(account, world, account.twin, events, asked, denied)
-    account.twin.stop()
+    twin = SageMakerTwin(world, OneImage(), emit, authorize, limits=limits, behaviour=behaviour)
+    before, account.twin = account.twin, twin
+    yield Aws(account, world, twin, events, asked, denied)
+    account.twin = before
+    twin.stop()
     world.processes.stop_all()
 
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from tests.integration.sagemaker.conftest import Aws
 
-LIVES = 50 if os.environ.get("SLIPWAY_PROOF") == "prove" else 4
+LIVES = 50 if os.environ.get("SLIPWAY_PROOF") == "prove" else 2
 STEPS = 6
 BATCH = {"Type": "INSTANCE_COUNT", "Value": 1}
 

@@ -16,10 +16,10 @@ from local.sagemaker.data_plane import runtime
 from tests.integration.sagemaker.conftest import Aws
 
 
-@pytest.fixture
-def live(aws: Aws) -> Aws:
-    aws.endpoint(aws.config("one"))
-    return aws
+@pytest.fixture(scope="module")
+def live(shared: Aws) -> Aws:
+    shared.endpoint(shared.config("one"))
+    return shared
 
 
 def test_modelled_headers_reach_the_container_and_others_are_stripped(live: Aws) -> None:
@@ -103,11 +103,13 @@ def test_a_stream_that_outlives_its_limit_says_so(live: Aws) -> None:
         list(stream)
 
 
-def test_a_client_that_leaves_in_mid_stream_closes_the_containers_connection(live: Aws) -> None:
-    with live.open_stream("stream 140") as stream:
+def test_a_client_that_leaves_in_mid_stream_closes_the_containers_connection(aws: Aws) -> None:
+    aws.endpoint(aws.config("one"))
+
+    with aws.open_stream("stream 140") as stream:
         next(iter(stream))
 
-    live.until((live.world.state_dir / "disconnected").exists)
+    aws.until((aws.world.state_dir / "disconnected").exists)
 
 
 def test_several_requests_run_at_once(live: Aws) -> None:
@@ -169,12 +171,13 @@ def test_the_service_breaking_in_mid_stream_ends_it_by_its_own_name(live: Aws, m
         list(stream)
 
 
-def test_no_healthy_instance_is_service_unavailable(live: Aws) -> None:
-    (share,) = live.twin._registry.endpoints.get("chat").traffic
+def test_no_healthy_instance_is_service_unavailable(aws: Aws) -> None:
+    aws.endpoint(aws.config("one"))
+    (share,) = aws.twin._registry.endpoints.get("chat").traffic
     share.fleet.variants["AllTraffic"].instances[0].port = 9  # nobody listens on the discard port
 
     with pytest.raises(ClientError, match="no healthy instance") as caught:
-        live.invoke()
+        aws.invoke()
 
     assert caught.value.response["Error"]["Code"] == "ServiceUnavailable"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503

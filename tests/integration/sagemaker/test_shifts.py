@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.integration.sagemaker.conftest import Aws
 
-REQUESTS = 10_000 if os.environ.get("SLIPWAY_PROOF") == "prove" else 1_000
+REQUESTS = 10_000 if os.environ.get("SLIPWAY_PROOF") == "prove" else 400
 CONNECTIONS = 8
 HEADERS = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/sagemaker/aws4_request, Signature=none"

@@ -1,6 +1,6 @@
 """Whatever is called, whenever it is called, whatever breaks: nothing illegal ever happens to an endpoint.
 
-A few hundred sequences every day, ten thousand in the long proof. The legal transitions are written down here a second
+A hundred sequences every day, ten thousand in the long proof. The legal transitions are written down here a second
 time, from the descriptions of EndpointStatus in DescribeEndpoint's reference; the code's own table is not asked.
 """
 
@@ -21,9 +21,10 @@ from local.sagemaker.behaviour import PartialInstances
 from local.sagemaker.endpoint import Endpoint
 from local.sagemaker.errors import AwsError
 from local.sagemaker.statuses import EndpointStatus
+from tests.conftest import EVERYDAY
 from tests.fakes.twin import INSTANCE_TYPE, Twin
 
-SEQUENCES = 10_000 if os.environ.get("SLIPWAY_PROOF") == "prove" else 300
+SEQUENCES = 10_000 if os.environ.get("SLIPWAY_PROOF") == "prove" else EVERYDAY
 LEGAL = {
     "Creating": {"InService", "Failed"},
     "InService": {"Updating", "SystemUpdating", "OutOfService", "Deleting"},
