@@ -135,6 +135,15 @@ def test_every_plan_is_one_that_the_twin_takes(given_plan: Plan, rounding: Parti
         assert largest <= green_at_once(given_plan, given_plan.fleet_size)
 
 
+@pytest.mark.parametrize("wish", ["canary", "linear", "rolling"])
+def test_every_part_of_a_small_fleet_is_at_most_its_half(wish: str) -> None:
+    """Half of three instances is one and a half, which SageMaker may round up to more than it takes."""
+    for fleet in range(2, 12):
+        for percent in range(5, 51):
+            found = read(plan(wish, fleet, percent), Behaviour(partial_instances=PartialInstances.UP_TO_HALF))
+            assert 2 * found.steps[0].capacity["AllTraffic"] <= fleet
+
+
 @given(plans(most=1))
 def test_one_instance_is_replaced_at_once(given_plan: Plan) -> None:
     found = read(given_plan, Behaviour())
