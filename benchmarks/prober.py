@@ -16,12 +16,15 @@ _LIMIT_S = 10.0
 def main() -> int:
     connection = HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=_LIMIT_S)
     pings = []
+    slept = time.monotonic()
     while not select.select([sys.stdin], [], [], _EVERY_S)[0]:
         started = time.monotonic()
+        late = started - slept - _EVERY_S
         connection.request("GET", "/ping")
         answer = connection.getresponse()
         answer.read()
-        pings.append((time.monotonic() - started, answer.status))
+        slept = time.monotonic()
+        pings.append((slept - started, answer.status, late))
     sys.stdout.write(json.dumps(pings))
     return 0
 

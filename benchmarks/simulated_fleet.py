@@ -13,8 +13,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
+
+
+class Ping(NamedTuple):
+    """`benchmarks.prober` sent it."""
+
+    seconds: float
+    status: int
+    late_s: float
+    """How much later than asked for the machine woke the prober for it."""
 
 
 @dataclass
@@ -48,16 +58,16 @@ class Instance:
         return pid
 
     @contextmanager
-    def watched(self) -> Iterator[list[tuple[float, int]]]:
-        """Ping all the while; seconds and status of each ping are in the list afterwards."""
-        pings: list[tuple[float, int]] = []
+    def watched(self) -> Iterator[list[Ping]]:
+        """Ping all the while; the pings are in the list afterwards."""
+        pings: list[Ping] = []
         prober = [sys.executable, str(ROOT / "benchmarks" / "prober.py"), str(self.port)]
         with subprocess.Popen(prober, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             try:
                 yield pings
             finally:
                 said, _ = process.communicate()
-                pings.extend((seconds, status) for seconds, status in json.loads(said))
+                pings.extend(Ping(*one) for one in json.loads(said))
 
 
 @contextmanager

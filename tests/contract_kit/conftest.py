@@ -18,7 +18,7 @@ import pytest
 from tests.integration.inference.servers import running
 from tests.integration.inference.tiny_model import save_tiny_model
 
-_LIMIT_S = 60.0
+_LIMIT_S = 30.0
 _RESULTS = pytest.StashKey[dict[str, bool]]()
 
 
