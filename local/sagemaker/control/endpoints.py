@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from local.sagemaker.control.plane import Deed, Json, Plane, looked_up
 from local.sagemaker.control.quotas import ENDPOINTS, Demand, Usage, demands_of
@@ -84,7 +83,7 @@ class Endpoints:
         with self._plane.quotas.deciding, endpoint.lock:
             self._deployer.admit(endpoint, Operation.UPDATE)
             specs = retain(read, endpoint.variants(), request)
-            demands = self._within_quotas(endpoint, demands_of(specs, _policy_config(endpoint, request)))
+            demands = self._within_quotas(endpoint, demands_of(specs, self._deployer.at_once(endpoint, specs, request)))
             self._deployer.update(endpoint, config_name, specs, request)
             self._usage.begin(endpoint, demands)
         return {"EndpointArn": endpoint.arn}
@@ -144,11 +143,6 @@ class Endpoints:
         quotas.check_endpoint(own.total() + sum(demand.count for demand in demands))
         quotas.check_instances(self._usage.of(self._shelf.all()), demands)
         return demands
-
-
-def _policy_config(endpoint: Endpoint, request: Json) -> Mapping[str, Any] | None:
-    given: Mapping[str, Any] | None = request.get("DeploymentConfig")
-    return endpoint.deployment_config if request.get("RetainDeploymentConfig") else given
 
 
 def _wishes(endpoint: Endpoint, requested: Sequence[Json]) -> dict[str, Wish]:

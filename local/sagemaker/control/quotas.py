@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from botocore.model import StringShape
 
+from local.sagemaker.deployments.policy import Counts
 from local.sagemaker.endpoint import Endpoint, PendingDeployment
 from local.sagemaker.errors import AwsError
 from local.sagemaker.fleets.fleet import Fleet
@@ -251,24 +251,14 @@ def _by_first_type(demands: Iterable[Demand]) -> Counter[str]:
     return added
 
 
-def demands_of(specs: Iterable[VariantSpec], policy_config: Mapping[str, Any] | None = None) -> list[Demand]:
-    """What a deployment of these variants asks of the account at once.
+def demands_of(specs: Iterable[VariantSpec], at_once: Counts | None = None) -> list[Demand]:
+    """What these variants ask of the account.
 
     Args:
-        policy_config: the DeploymentConfig; a rolling update asks for one batch at a time, every other for all.
+        at_once: instances of each variant that come up together, where that is not all of them.
     """
-    rolling = (policy_config or {}).get("RollingUpdatePolicy")
-    return [Demand(_types(spec), _batch(rolling, spec.instance_count)) for spec in specs]
+    return [Demand(_types(spec), at_once[spec.name] if at_once else spec.instance_count) for spec in specs]
 
 
 def _types(spec: VariantSpec) -> tuple[str, ...]:
     return tuple(pool.instance_type for pool in spec.pools) or (spec.instance_type,)
-
-
-def _batch(rolling: Mapping[str, Any] | None, instances: int) -> int:
-    if rolling is None:
-        return instances
-    size = rolling["MaximumBatchSize"]
-    if size["Type"] == "CAPACITY_PERCENT":
-        return max(1, instances * int(size["Value"]) // 100)
-    return min(instances, int(size["Value"]))

@@ -13,7 +13,7 @@ from local.sagemaker.deployments.deployment import Deployment
 from local.sagemaker.deployments.guard import DeploymentFailedError, Guard, StoppingError
 from local.sagemaker.deployments.journal import Journal
 from local.sagemaker.deployments.maintenance import Maintenance
-from local.sagemaker.deployments.policy import read_policy
+from local.sagemaker.deployments.policy import Counts, read_policy
 from local.sagemaker.deployments.scaling import Scaling, Wish
 from local.sagemaker.deployments.side import Side
 from local.sagemaker.deployments.update import BROKEN, Update
@@ -57,6 +57,15 @@ class Deployer:
             AwsError: ValidationException.
         """
         read_policy(deployment_config, _counts(specs), self._behaviour)
+
+    def at_once(self, endpoint: Endpoint, specs: Sequence[VariantSpec], request: Mapping[str, Any]) -> Counts:
+        """How many new instances an UpdateEndpoint request brings up together: a rolling update's are its first batch.
+
+        Raises:
+            AwsError: ValidationException, its DeploymentConfig is not readable.
+        """
+        policy = read_policy(_deployment_config(endpoint, specs, request), _counts(specs), self._behaviour)
+        return policy.steps[0].capacity if policy.rolling else _counts(specs)
 
     def create(self, endpoint: Endpoint, specs: Sequence[VariantSpec]) -> None:
         """Bring a new endpoint's first fleet up. The endpoint is Creating already."""

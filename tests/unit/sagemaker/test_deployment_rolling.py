@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local.faults import EndpointFailure, EndpointFault, FleetFailure, FleetFault
+from local.sagemaker.errors import AwsError
 from tests.fakes.twin import INSTANCE_TYPE, Twin
 
 GUARD = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "guard"}]}}
@@ -122,6 +123,23 @@ def test_rolling_needs_one_batch_of_spare_capacity_and_no_more(twin: Twin) -> No
     twin.update(twin.config("new", v=4), rolling(1, 0))
 
     assert twin.settled()["EndpointConfigName"] == "new"
+
+
+def test_rolling_needs_a_whole_batch_of_the_quota(twin: Twin) -> None:
+    # 30 % of 5 instances are 1.5, and the policy takes the next whole instance: 2 come up at once.
+    twin.endpoint(twin.config("old", v=5))
+    twin.config("new", v=5)
+    policy = rolling(30)
+    policy["RollingUpdatePolicy"]["MaximumBatchSize"]["Type"] = "CAPACITY_PERCENT"
+    quota = f"{INSTANCE_TYPE} for endpoint usage"
+    twin.twin._api.quotas.set(quota, 6, since=0.0)
+
+    with pytest.raises(AwsError, match="current utilization of 5 Instances and a request delta of 2 Instances"):
+        twin.update("new", policy)
+    twin.twin._api.quotas.set(quota, 7, since=0.0)
+    twin.update("new", policy)
+
+    baking(twin, 2)
 
 
 def fail_to_return(twin: Twin) -> dict[str, Any]:
