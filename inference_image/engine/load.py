@@ -44,8 +44,10 @@ def load(settings: Configure) -> Model:
     """Load a folder that `check_folder` has passed.
 
     Raises:
-        ArtifactRefusedError: the folder cannot be loaded, or not in the precision that the settings ask for.
+        ArtifactRefusedError: the folder cannot be loaded, not in the precision that the settings ask for, or the
+            machine has a GPU that would stand idle.
     """
+    _refuse_gpu()
     folder = Path(settings.model_dir)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -61,6 +63,16 @@ def load(settings: Configure) -> Model:
     runner = Runner(decoder, store, guides.guide, budget.block_tokens)
     recipe = f"nf4+{precision}" if config.quantised else precision
     return Model(runner, text, guides, budget, longest, eos, recipe, f"torch {torch.__version__}")
+
+
+def _refuse_gpu() -> None:
+    """Whoever pays for a GPU must not find out from the bill that the CPU served."""
+    if torch.cuda.is_available():
+        raise ArtifactRefusedError(
+            f"this machine has {torch.cuda.device_count()} GPU, the first a {torch.cuda.get_device_name()}, and the "
+            "engine computes on CPUs only; serve it on an instance without a GPU, or set CUDA_VISIBLE_DEVICES to "
+            "nothing to serve from the CPU all the same"
+        )
 
 
 def _precision(asked: str, config: ModelConfig) -> str:
