@@ -23,6 +23,7 @@ from release.adapters.items import Items
 from release.adapters.machine import StepFunctionsMachine
 from release.adapters.notices import SnsNotices
 from release.adapters.probes import RuntimeProbes
+from release.adapters.registry import EcrRegistry
 from release.adapters.settings import SsmSettings
 from release.adapters.tarballs import regular_members
 from release.contracts.config import PartialConfig
@@ -114,6 +115,21 @@ def test_starting_an_execution_that_was_started_answers_its_arn() -> None:
     assert [starter.start("chat", "r-1"), starter.start("chat", "r-1")] == [execution, execution]
     with pytest.raises(Exception, match="no such machine"):
         starter.start("chat", "r-1")
+
+
+def test_the_form_of_an_image_is_the_media_type_of_its_manifest() -> None:
+    client, stub = stubbed("ecr")
+    wanted = {"repositoryName": "slipway-inference", "imageIds": [{"imageDigest": "sha256:" + "0" * 64}]}
+    oci = "application/vnd.oci.image.manifest.v1+json"
+    stub.add_response("describe_images", {"imageDetails": [{"imageManifestMediaType": oci}]}, wanted)
+    stub.add_response("describe_images", {"imageDetails": [{}]}, wanted)
+    stub.add_client_error("describe_images", "ImageNotFoundException")
+    stub.add_client_error("describe_images", "AccessDeniedException", "no right")
+    registry = EcrRegistry(client)
+
+    assert [registry.media_type(IMAGE) for _ in range(3)] == [oci, "unknown", None]
+    with pytest.raises(Exception, match="no right"):
+        registry.media_type(IMAGE)
 
 
 def test_an_image_is_looked_for_by_its_digest() -> None:

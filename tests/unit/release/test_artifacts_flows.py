@@ -14,6 +14,7 @@ from release.errors import ArtifactRejectedError
 from release.flows import publishing
 from tests.builders.artifacts import artifact, tarball
 from tests.builders.house import House
+from tests.builders.records import IMAGE
 
 
 @pytest.fixture
@@ -90,6 +91,18 @@ def test_published_bytes_that_are_gone_are_no_artifact(house: House) -> None:
     assert back.partition("-")[0] == first.rollout_id.partition("-")[0]
     assert judged.verdict is Verdict.FAILED
     assert "no longer published" in judged.reason
+
+
+def test_published_bytes_are_examined_where_they_lie_with_the_image_of_the_day(house: House) -> None:
+    house.live()
+    house.live("v2")
+    back = house.choosing.choose(ExecutionInput(input={"endpoint": "chat"}, execution_arn="arn:back")).rollout_id
+    step = RolloutStep(endpoint="chat", rollout_id=back)
+
+    house.registry.kinds[IMAGE] = "application/vnd.oci.image.manifest.v1+json"
+    assert "which SageMaker refuses" in house.examining.examine(step).reason
+    house.registry.kinds.clear()
+    assert house.examining.examine(step).verdict is Verdict.PASSED
 
 
 def test_a_copy_goes_on_where_it_stopped_and_its_manifest_names_every_digest(house: House) -> None:
