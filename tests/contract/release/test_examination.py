@@ -43,8 +43,8 @@ def test_what_the_image_reads_from_a_config_the_examination_reads(name: str, tmp
     image, examined = engine.read_config(tmp_path), read_architecture(SERVED[name])
 
     assert isinstance(examined, Architecture), examined
-    shared = ("vocabulary", "hidden", "layers", "heads", "kv_heads", "head_dim", "context", "tied", "parallel")
-    shared += ("qkv_bias", "out_bias", "mlp_bias")
+    sizes = ("vocabulary", "hidden", "layers", "heads", "kv_heads", "head_dim", "context")
+    shared = (*sizes, "tied", "parallel", "qkv_bias", "out_bias", "mlp_bias")
     assert [getattr(examined, field) for field in shared] == [getattr(image, field) for field in shared]
     assert bool(examined.four_bit) == image.quantised
 

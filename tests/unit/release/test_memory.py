@@ -89,7 +89,7 @@ def test_fewer_tokens_fit_where_more_requests_compute() -> None:
 def test_what_cannot_fit_is_refused_with_both_numbers(
     instance_type: str, environment: dict[str, str], because: str
 ) -> None:
-    found = plan(instance_type, model_of(), **environment)
+    found = plan(instance_type, model_of(), 0, **environment)
 
     assert because in found.problem
     assert instance_type in found.problem
