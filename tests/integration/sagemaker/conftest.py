@@ -35,7 +35,7 @@ MANIFEST = json.dumps(
 )
 TIME_SCALE = 120.0
 LIMITS = Limits(
-    invocation_s=2.0, stream_s=2.5, startup_at_least_s=20.0, drain_s=5.0, kill_after_s=2.0, ping_every_s=0.5
+    invocation_s=20.0, stream_s=2.5, startup_at_least_s=20.0, drain_s=5.0, kill_after_s=2.0, ping_every_s=0.5
 )
 
 

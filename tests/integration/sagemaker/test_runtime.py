@@ -5,6 +5,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError, EventStreamError
 
 from local.sagemaker.behaviour import Behaviour
 from local.sagemaker.data_plane import runtime
-from tests.integration.sagemaker.conftest import Aws
+from tests.integration.sagemaker.conftest import LIMITS, Aws
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +79,12 @@ def test_a_containers_error_is_a_model_error_with_its_status_and_words(live: Aws
     assert answer["LogStreamArn"].endswith("/aws/sagemaker/Endpoints/chat")
 
 
-def test_a_container_that_takes_too_long_is_a_model_error_without_a_status(live: Aws) -> None:
+@pytest.mark.parametrize("limits", [replace(LIMITS, invocation_s=1.0)], ids=["1 s"])
+def test_a_container_that_takes_too_long_is_a_model_error_without_a_status(aws: Aws) -> None:
+    aws.endpoint(aws.config("one"))
+
     with pytest.raises(ClientError, match="timed out while waiting for a response from container primary") as caught:
-        live.invoke("hang")
+        aws.invoke("hang")
 
     assert {**caught.value.response}["OriginalStatusCode"] == 0
 
