@@ -73,7 +73,7 @@ class Bench:
         self.loop = Loop(Device(self), Words(), budget, frozenset(), self._hear, clock=lambda: self.now)
 
     def arrive(self, name: str, tokens: int) -> None:
-        entry = self.admission.enter([PROMPT * 5], tokens, Limits(60.0, FIRST_S if self.bounded else 10**9))
+        entry = self.admission.enter([PROMPT * 5], tokens, Limits(60.0 if self.bounded else 1e9, FIRST_S if self.bounded else 1e9))
         try:
             (ticket,) = entry.__enter__()
         except ServingError as refused:
