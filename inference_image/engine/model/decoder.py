@@ -3,21 +3,32 @@
 There is no batch dimension: the tokens of a step stand in one row, and only attention asks whose they are.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name that everybody who writes torch uses
 
 from engine.model.config import ModelConfig
-from engine.model.linear import Linear
+from engine.model.layer import (
+    UNCHANGED,
+    LayerSmoothing,
+    calibration_tokens,
+    layer_pass,
+    make_end,
+    make_layer,
+    smoothing_of,
+    watched,
+)
+from engine.model.rows import RowStore
 from engine.model.weights import Weights
+from engine.policy import Budget, Chunk
 
 PRECISIONS = ("int8", "float32", "bfloat16", "float16")
 
-Norm = Callable[[torch.Tensor], torch.Tensor]
+
+Rotation = tuple[torch.Tensor, torch.Tensor]
+"""Cosines and signed sines of the step's positions: (tokens, 1, rotary_dim) each."""
 
 
 class Attention(Protocol):
@@ -35,17 +46,6 @@ class Attention(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class _Layer:
-    norm: Norm
-    qkv: Linear
-    out: Linear
-    mlp_norm: Norm | None
-    """None where attention and MLP share one."""
-    gate_up: Linear
-    down: Linear
-
-
 class Decoder:
     """Args: precision: one of PRECISIONS; quantised artifacts keep their own weights and compute in it."""
 
@@ -53,11 +53,11 @@ class Decoder:
         weights = Weights(folder, device, precision)
         self.config, self.dtype, self.device = config, weights.dtype, device
         self._embedding = weights.raw("model.embed_tokens.weight")
-        self._layers = [_layer(config, weights, f"model.layers.{number}") for number in range(config.layers)]
-        self._norm = _norm(config, weights, "model.norm")
-        self._head = weights.linear(["model.embed_tokens" if config.tied else "lm_head"])
         self._cos, self._sin = _rotations(config, device, self.dtype)
         self._split = config.heads + config.kv_heads
+        smooth = self._calibrate(folder) if precision == "int8" else [UNCHANGED] * config.layers
+        self._layers = [make_layer(config, weights, number, one) for number, one in enumerate(smooth)]
+        self._norm, self._head = make_end(config, weights)
 
     @torch.inference_mode()
     def forward(
@@ -71,52 +71,38 @@ class Decoder:
             wanted: int64 indices into `tokens`.
         """
         x = self._embedding[tokens].to(self.dtype)  # (tokens, hidden)
-        cos, sin = self._cos[positions][:, None], self._sin[positions][:, None]  # (tokens, 1, rotary_dim)
+        turn = self._turn(positions)
         for number, layer in enumerate(self._layers):
-            normed = layer.norm(x)
-            attended = layer.out(self._attend(number, layer.qkv(normed), cos, sin, store))
-            if layer.mlp_norm is None:
-                x = x + attended + _mlp(layer, normed)
-            else:
-                x = x + attended
-                x = x + _mlp(layer, layer.mlp_norm(x))
+            x = layer_pass(layer, x, partial(self._attend, number, store, turn))
         logits: torch.Tensor = self._head(self._norm(x[wanted]))
         return logits
 
-    def _attend(
-        self, number: int, qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, store: Attention
-    ) -> torch.Tensor:
+    def _turn(self, positions: torch.Tensor) -> Rotation:
+        return self._cos[positions][:, None], self._sin[positions][:, None]
+
+    def _attend(self, number: int, store: Attention, turn: Rotation, qkv: torch.Tensor) -> torch.Tensor:
         config = self.config
         heads = qkv.view(len(qkv), -1, config.head_dim)  # queries, then keys, then values
         turned = heads[:, : self._split, : config.rotary_dim]
         # The signs of the rotation are in `sin`, so that swapping halves is all that is left of it.
-        turned.copy_(torch.addcmul(turned * cos, turned.roll(config.rotary_dim // 2, -1), sin))
+        turned.copy_(torch.addcmul(turned * turn[0], turned.roll(config.rotary_dim // 2, -1), turn[1]))
         return store.attend(number, heads[:, : config.heads], heads[:, config.heads :])
 
-
-def _mlp(layer: _Layer, x: torch.Tensor) -> torch.Tensor:
-    gate, up = layer.gate_up(x).chunk(2, -1)
-    return layer.down(F.silu(gate).mul_(up))
-
-
-def _layer(config: ModelConfig, weights: Weights, name: str) -> _Layer:
-    attention, mlp = f"{name}.self_attn", f"{name}.mlp"
-    return _Layer(
-        norm=_norm(config, weights, f"{name}.input_layernorm"),
-        qkv=weights.linear([f"{attention}.{one}_proj" for one in "qkv"], bias=config.qkv_bias),
-        out=weights.linear([f"{attention}.o_proj"], bias=config.out_bias),
-        mlp_norm=None if config.parallel else _norm(config, weights, f"{name}.post_attention_layernorm"),
-        gate_up=weights.linear([f"{mlp}.gate_proj", f"{mlp}.up_proj"], bias=config.mlp_bias),
-        down=weights.linear([f"{mlp}.down_proj"], bias=config.mlp_bias),
-    )
-
-
-def _norm(config: ModelConfig, weights: Weights, name: str) -> Norm:
-    shape, weight, eps = (config.hidden,), weights.tensor(f"{name}.weight"), config.norm_eps
-    if config.norm == "rms":
-        return lambda x: F.rms_norm(x, shape, weight, eps)
-    bias = weights.tensor(f"{name}.bias")
-    return lambda x: F.layer_norm(x, shape, weight, bias, eps)
+    @torch.no_grad()
+    def _calibrate(self, folder: Path) -> list[LayerSmoothing]:
+        """One for each layer, from one exact pass that holds one layer's weights at a time."""
+        config, exact = self.config, Weights(folder, self.device, "float32")
+        tokens = calibration_tokens(config)
+        store = RowStore(config, torch.float32, Budget(1, 1, 2), len(tokens))
+        aimed = store.aim([], [Chunk(0, 0, len(tokens), last=True)])
+        turn = self._turn(torch.arange(len(tokens)))
+        x = self._embedding[tokens].float()
+        found = []
+        for number in range(config.layers):
+            layer, seen = watched(make_layer(config, exact, number, UNCHANGED))
+            x = layer_pass(layer, x, partial(self._attend, number, aimed, turn))
+            found.append(smoothing_of(config, exact, number, seen))
+        return found
 
 
 def _rotations(config: ModelConfig, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from artifact.folder import ArtifactRefusedError
 from engine.model.linear import Linear, dense, four_bit, int8
+from engine.model.smoothing import NONE, Smoothing
 
 _QUANT_STATE = "quant_state.bitsandbytes__"
 
@@ -43,8 +44,12 @@ class Weights:
         """In the dtype of the computation."""
         return self.raw(name).to(self.dtype)
 
-    def linear(self, names: Sequence[str], *, bias: bool = False) -> Linear:
-        """One layer of several matrices that read the same input."""
+    def linear(self, names: Sequence[str], *, bias: bool = False, smooth: Smoothing = NONE) -> Linear:
+        """One layer of several matrices that read the same input.
+
+        Args:
+            smooth: of plain matrices only.
+        """
         biases = torch.cat([self.tensor(f"{name}.bias") for name in names]) if bias else None
         states = [self._four_bit_state(f"{name}.weight") for name in names]
         if all(state is not None for state in states):
@@ -52,7 +57,11 @@ class Weights:
             return four_bit(parts, biases, torch.bfloat16)
         make: Callable[[torch.Tensor, torch.Tensor | None], Linear] = int8 if self._precision == "int8" else dense
         whole = torch.cat([self.raw(f"{name}.weight") for name in names])
-        return make(whole if self._precision == "int8" else whole.to(self.dtype), biases)
+        return make(*smooth.of_linear(whole.to(self.dtype), biases))
+
+    def largest(self, names: Sequence[str]) -> torch.Tensor:
+        """The largest magnitude that each input of plain matrices is multiplied by: (in,), float32."""
+        return torch.stack([self.raw(f"{name}.weight").abs().amax(0).float() for name in names]).amax(0)
 
     def _four_bit_state(self, name: str) -> Any:
         """None if the matrix is plain."""
