@@ -37,6 +37,8 @@ def main(folder: str, dtype: str) -> int:
         asked = json.loads(line)
         texts = [tokenizer.decode(prompt, skip_special_tokens=False) for prompt in asked["prompts"]]
         print(json.dumps(_burst(ours, lines, f"b{number}", texts, asked["new_tokens"])), flush=True)
+    # The socket stays open as long as the file made of it.
+    lines.close()
     ours.close()
     process.wait(10)
     return 0
