@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 SOURCES := functions slipway local ui benchmarks
 # The image's packages share no import root with the rest, so they are checked by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test prove conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean
+.PHONY: help setup check docs test prove conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: setup ## everything that needs no running system: format, lint, types, wa
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml infra/*.yaml
 	$(BIN)/codespell
+
+docs: setup ## draw the state machines into docs/machines.md
+	$(BIN)/python docs/draw_machines.py
 
 test: setup .venv-awscli/.ready .venv-sam/.ready ## all tests of every day, the story on the real model included
 	$(BIN)/python -m pytest -m "not prove"

@@ -1,4 +1,4 @@
-"""Step "Create green": make model, endpoint config and guard alarm."""
+"""Step "Create green": make model, endpoint config and alarms."""
 
 from typing import Any
 

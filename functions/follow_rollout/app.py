@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from release.contracts.steps import RolloutStep
+from release.contracts.steps import FollowStep
 from release.wiring import following
 
 logger = Logger()
@@ -13,7 +13,7 @@ logger = Logger()
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    step = RolloutStep.parse(event)
+    step = FollowStep.parse(event)
     logger.append_keys(endpoint=step.endpoint, rolloutId=step.rollout_id)
     answer = following().follow(step).wire()
     logger.info("rollout followed", **answer)

@@ -22,7 +22,7 @@ class UnknownReleaseError(ReleaseError):
 
 
 class LeaseHeldError(ReleaseError):
-    """Another rollout is changing the endpoint. Worth a retry when it has ended."""
+    """Another rollout is changing the endpoint. It is waited for, and whoever ends it wakes the waiting."""
 
 
 class OvertakenError(ReleaseError):
@@ -31,6 +31,14 @@ class OvertakenError(ReleaseError):
 
 class LeaseLostError(ReleaseError):
     """Another rollout took the lease over; this one must not write any more. Never retried."""
+
+
+class AbortedError(ReleaseError):
+    """Somebody asked for the rollout's end while that was still possible. Never retried."""
+
+
+class AlarmsUnsettledError(ReleaseError):
+    """An alarm of the rollout has not said OK yet, and an update must not begin before. Worth a retry."""
 
 
 class EndpointBusyError(ReleaseError):

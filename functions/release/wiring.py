@@ -14,8 +14,10 @@ from botocore.config import Config
 
 from release.adapters.alarms import CloudWatchAlarms
 from release.adapters.artifacts import S3ArtifactStore
+from release.adapters.events import EventBridgeEvents
 from release.adapters.images import EcrImages
 from release.adapters.machine import StepFunctionsMachine
+from release.adapters.metrics import CloudWatchMetrics
 from release.adapters.notices import SnsNotices
 from release.adapters.probes import RuntimeProbes
 from release.adapters.registry import EcrRegistry
@@ -23,16 +25,25 @@ from release.adapters.serving import SageMakerServing
 from release.adapters.settings import SsmSettings
 from release.adapters.signers import SsmSigners
 from release.adapters.table import DynamoReleaseTable
+from release.adapters.waiters import StepFunctionsWaiters
+from release.flows.aborting import Aborting
+from release.flows.approving import Approving
 from release.flows.examining import Examining
+from release.flows.explaining import Explaining
+from release.flows.gates import ExamineGate
 from release.flows.going_back import Choosing, Following, Starting
 from release.flows.intake import Intake
-from release.flows.planning import Leasing, Planning
+from release.flows.operating import Operating
+from release.flows.planning import Planning
+from release.flows.preflight import Preflighting
 from release.flows.publishing import Publishing
 from release.flows.registering import Registering
 from release.flows.registration import Composer, Registrar
 from release.flows.settling import Settling
 from release.flows.shifting import Creating, Shifting
+from release.flows.turns import Queue, Waiting
 from release.flows.verifying import Verifying
+from release.flows.watching import Watching
 
 # The machines retry whole steps; a client's own patience only bridges a hiccup. The read time-out fits an answer of the
 # endpoint, which SageMaker ends after 60 s.
@@ -54,7 +65,8 @@ def _stack() -> str:
 
 @cache
 def _table() -> DynamoReleaseTable:
-    return DynamoReleaseTable(_client("dynamodb"), table=os.environ["RELEASE_TABLE"])
+    tell = EventBridgeEvents(_client("events"), stack=_stack()).phase_changed
+    return DynamoReleaseTable(_client("dynamodb"), table=os.environ["RELEASE_TABLE"], tell=tell)
 
 
 @cache
@@ -78,14 +90,43 @@ def _probes() -> RuntimeProbes:
 
 
 @cache
+def _alarms() -> CloudWatchAlarms:
+    return CloudWatchAlarms(_client("cloudwatch"))
+
+
+@cache
+def _metrics() -> CloudWatchMetrics:
+    return CloudWatchMetrics(_client("cloudwatch"), _now)
+
+
+@cache
+def _waiters() -> StepFunctionsWaiters:
+    return StepFunctionsWaiters(_client("stepfunctions"))
+
+
+@cache
+def _settings() -> SsmSettings:
+    return SsmSettings(_client("ssm"), stack=_stack())
+
+
+@cache
+def _queue() -> Queue:
+    return Queue(_table(), _waiters(), _now)
+
+
+@cache
+def _aborting() -> Aborting:
+    return Aborting(_table(), _waiters(), _metrics(), _now)
+
+
+@cache
 def _registrar() -> Registrar:
     return Registrar(_table(), _now)
 
 
 @cache
 def _composer() -> Composer:
-    settings = SsmSettings(_client("ssm"), stack=_stack())
-    return Composer(settings, json.loads(os.environ["DEFAULT_CONFIG"]), _now)
+    return Composer(_settings(), json.loads(os.environ["DEFAULT_CONFIG"]), _now)
 
 
 @cache
@@ -99,11 +140,11 @@ def registering() -> Registering:
 
 
 @cache
-def examining() -> Examining:
+def examining() -> ExamineGate:
     from release.adapters.templates import JinjaTemplates  # noqa: PLC0415 - 50 ms of imports, for this function alone
 
     registry, signers = EcrRegistry(_client("ecr")), SsmSigners(_client("ssm"), stack=_stack())
-    return Examining(_table(), _artifacts(), _now, JinjaTemplates(), registry, signers)
+    return ExamineGate(Examining(_table(), _artifacts(), _now, JinjaTemplates(), registry, signers))
 
 
 @cache
@@ -117,20 +158,34 @@ def planning() -> Planning:
 
 
 @cache
-def leasing() -> Leasing:
-    return Leasing(_table(), _now)
+def waiting() -> Waiting:
+    return Waiting(_table(), _queue(), _aborting(), _now)
 
 
 @cache
 def creating() -> Creating:
-    alarms = CloudWatchAlarms(_client("cloudwatch"))
     bucket, role = os.environ["ARTIFACT_BUCKET"], os.environ["EXECUTION_ROLE_ARN"]
-    return Creating(_table(), _serving(), alarms, _stack(), bucket, role, _now)
+    return Creating(_table(), _serving(), _alarms(), _metrics(), _stack(), bucket, role, _now)
+
+
+@cache
+def preflighting() -> Preflighting:
+    return Preflighting(_table(), _now)
+
+
+@cache
+def approving() -> Approving:
+    return Approving(_table(), _waiters(), _settings(), _now)
 
 
 @cache
 def shifting() -> Shifting:
-    return Shifting(_table(), _serving(), CloudWatchAlarms(_client("cloudwatch")), _probes(), _stack(), _now)
+    return Shifting(_table(), _serving(), _alarms(), _metrics(), _stack(), _now)
+
+
+@cache
+def watching() -> Watching:
+    return Watching(_table(), _serving(), _metrics(), _probes(), _aborting(), preflighting(), _stack(), _now)
 
 
 @cache
@@ -141,12 +196,18 @@ def verifying() -> Verifying:
 @cache
 def settling() -> Settling:
     notices = SnsNotices(_client("sns"), topic_arn=os.environ["NOTIFICATION_TOPIC_ARN"])
-    return Settling(_table(), _serving(), notices, _stack(), _now)
+    return Settling(_table(), _serving(), _alarms(), _metrics(), notices, _queue(), _stack(), _now)
+
+
+@cache
+def operating() -> Operating:
+    explaining = Explaining(_table(), _serving(), _alarms(), _stack(), _now)
+    return Operating(_table(), _serving(), _queue(), approving(), _aborting(), explaining, _stack(), _now)
 
 
 @cache
 def choosing() -> Choosing:
-    return Choosing(_table(), _registrar(), _now)
+    return Choosing(_table(), _registrar(), _aborting(), _now)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Steps "Settle live" and "Settle failure": end the rollout, whatever its outcome."""
+"""Step "Settle rollout": end the rollout, whatever its outcome."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Step "Watch endpoint": tell whether green moves, has arrived or is lost."""
+"""Step "Watch endpoint": one look at green, in its preflight or on its way to serve, and one heartbeat."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.steps import LeasedStep
-from release.wiring import shifting
+from release.wiring import watching
 
 logger = Logger()
 
@@ -15,6 +15,6 @@ logger = Logger()
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     step = LeasedStep.parse(event)
     logger.append_keys(endpoint=step.endpoint, rolloutId=step.rollout_id)
-    answer = shifting().watch(step).wire()
+    answer = watching().watch(step).wire()
     logger.info("endpoint watched", **answer)
     return answer

@@ -4,21 +4,38 @@ from dataclasses import dataclass, field
 
 from release.adapters.templates import JinjaTemplates
 from release.contracts.aws_events import EcrImageAction, ObjectCreated
-from release.contracts.steps import LeasedStep, Planned, PlanStep, RolloutStep, Settled, Settlement
+from release.contracts.steps import (
+    ExecutionInput,
+    LeasedStep,
+    Operated,
+    Planned,
+    PlanStep,
+    RolloutStep,
+    Settled,
+    Settlement,
+    TurnStep,
+)
 from release.contracts.table import RolloutItem
 from release.domain.phases import Phase
-from release.domain.truth import Verdict
+from release.domain.truth import ProbeAnswer, Verdict
+from release.flows.aborting import Aborting
+from release.flows.approving import Approving
 from release.flows.examining import Examining
+from release.flows.explaining import Explaining
 from release.flows.going_back import Choosing, Following, Starting
 from release.flows.intake import Intake
+from release.flows.operating import Operating
 from release.flows.plan_review import PlanReview
-from release.flows.planning import Leasing, Planning
+from release.flows.planning import Planning
+from release.flows.preflight import Preflighting
 from release.flows.publishing import Publishing
 from release.flows.registering import Registering
 from release.flows.registration import Composer, Registrar
 from release.flows.settling import Settling
 from release.flows.shifting import Creating, Shifting
+from release.flows.turns import Queue, Waiting
 from release.flows.verifying import Verifying
+from release.flows.watching import Watching
 from tests.builders.artifacts import artifact
 from tests.builders.records import CONFIG, IMAGE
 from tests.fakes.artifacts import FakeArtifacts
@@ -27,6 +44,7 @@ from tests.fakes.aws import (
     FakeClock,
     FakeImages,
     FakeMachine,
+    FakeMetrics,
     FakeNotices,
     FakePolicies,
     FakePrices,
@@ -34,6 +52,7 @@ from tests.fakes.aws import (
     FakeQuotas,
     FakeServing,
     FakeSettings,
+    FakeWaiters,
 )
 from tests.fakes.examination import FakeRegistry, FakeSigners
 from tests.fakes.table import FakeTable
@@ -51,6 +70,8 @@ class House:
     artifacts: FakeArtifacts = field(default_factory=FakeArtifacts)
     serving: FakeServing = field(default_factory=FakeServing)
     alarms: FakeAlarms = field(default_factory=FakeAlarms)
+    metrics: FakeMetrics = field(default_factory=FakeMetrics)
+    waiters: FakeWaiters = field(default_factory=FakeWaiters)
     probes: FakeProbes = field(default_factory=FakeProbes)
     machine: FakeMachine = field(default_factory=FakeMachine)
     images: FakeImages = field(default_factory=FakeImages)
@@ -71,14 +92,33 @@ class House:
         self.publishing = Publishing(self.table, self.artifacts, self.now)
         review = PlanReview(self.table, self.quotas, self.prices, self.policies, self.now)
         self.planning = Planning(self.table, self.serving, self.images, "slipway", self.now, review)
-        self.leasing = Leasing(self.table, self.now)
-        self.creating = Creating(
-            self.table, self.serving, self.alarms, "slipway", self.artifacts.bucket, ROLE, self.now
+        self.queue = Queue(self.table, self.waiters, self.now)
+        self.aborting = Aborting(self.table, self.waiters, self.metrics, self.now)
+        self.waiting = Waiting(self.table, self.queue, self.aborting, self.now)
+        bucket = self.artifacts.bucket
+        self.creating = Creating(self.table, self.serving, self.alarms, self.metrics, "slipway", bucket, ROLE, self.now)
+        self.preflighting = Preflighting(self.table, self.now)
+        self.approving = Approving(self.table, self.waiters, self.policies, self.now)
+        self.shifting = Shifting(self.table, self.serving, self.alarms, self.metrics, "slipway", self.now)
+        self.watching = Watching(
+            self.table,
+            self.serving,
+            self.metrics,
+            self.probes,
+            self.aborting,
+            self.preflighting,
+            "slipway",
+            self.now,
         )
-        self.shifting = Shifting(self.table, self.serving, self.alarms, self.probes, "slipway", self.now)
         self.verifying = Verifying(self.table, self.serving, self.probes, "slipway", self.now)
-        self.settling = Settling(self.table, self.serving, self.notices, "slipway", self.now)
-        self.choosing = Choosing(self.table, registrar, self.now)
+        self.settling = Settling(
+            self.table, self.serving, self.alarms, self.metrics, self.notices, self.queue, "slipway", self.now
+        )
+        explaining = Explaining(self.table, self.serving, self.alarms, "slipway", self.now)
+        self.operating = Operating(
+            self.table, self.serving, self.queue, self.approving, self.aborting, explaining, "slipway", self.now
+        )
+        self.choosing = Choosing(self.table, registrar, self.aborting, self.now)
         self.starting = Starting(self.table, self.machine)
         self.following = Following(self.table, self.now)
 
@@ -115,24 +155,49 @@ class House:
     def plan(self, rollout_id: str, *, plan_only: bool = False) -> Planned:
         return self.planning.plan(PlanStep(endpoint="chat", rollout_id=rollout_id, plan_only=plan_only))
 
+    def asks(self, rollout_id: str, token: str = "") -> str:
+        """The rollout asks for its turn; returns the token that it waits with."""
+        token = token or f"turn of {rollout_id}"
+        self.waiting.await_turn(TurnStep(endpoint="chat", rollout_id=rollout_id, task_token=token))
+        return token
+
+    def leased(self, rollout_id: str) -> LeasedStep:
+        """The rollout gets its turn at once."""
+        answer = self.waiters.answers[self.asks(rollout_id)]
+        return LeasedStep(endpoint="chat", rollout_id=rollout_id, lease_token=answer["leaseToken"])
+
     def created(self, version: str = "v1") -> LeasedStep:
         """A rollout up to its green."""
-        rollout = self.planned(version)
-        token = self.leasing.acquire(RolloutStep(endpoint="chat", rollout_id=rollout)).lease_token
-        step = LeasedStep(endpoint="chat", rollout_id=rollout, lease_token=token)
+        step = self.leased(self.planned(version))
         self.creating.create(step)
         return step
 
-    def live(self, version: str = "v1") -> LeasedStep:
+    def shifted(self, version: str = "v1") -> LeasedStep:
+        """A rollout whose traffic SageMaker moves."""
         step = self.created(version)
         self.shifting.shift(step)
+        return step
+
+    def live(self, version: str = "v1") -> LeasedStep:
+        step = self.shifted(version)
         self.serving.arrive(ENDPOINT)
+        self.watching.watch(step)
+        release_id = step.rollout_id.partition("-")[0]
+        self.probes.answers[ENDPOINT] = ProbeAnswer(release_id, step.rollout_id, "")
+        self.verifying.verify(step)
         assert self.settle(step, "live").phase is Phase.LIVE
         return step
 
-    def settle(self, step: LeasedStep, outcome: str, error: str = "", cause: str = "") -> Settled:
+    def settle(self, step: RolloutStep, outcome: str, error: str = "", cause: str = "") -> Settled:
         ask = {"endpoint": "chat", "rolloutId": step.rollout_id, "outcome": outcome, "error": error, "cause": cause}
-        return self.settling.settle(Settlement.parse(ask))
+        return self.settling.settle(
+            Settlement.parse({**ask, "executionArn": self.rollout(step).execution_arn or "arn"})
+        )
+
+    def operate(self, verb: str, **more: str) -> Operated:
+        reason = {} if verb == "why" else {"reason": "because"}
+        ask = {"verb": verb, "endpoint": "chat", "actor": "ana", **reason, **more}
+        return self.operating.operate(ExecutionInput(input=ask, execution_arn="arn:operate"))
 
     def rollout(self, step: RolloutStep) -> RolloutItem:
         found = self.table.rollout("chat", step.rollout_id)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from release.contracts.config import PartialConfig
 from release.contracts.machines import Notification
@@ -32,7 +33,7 @@ class FakeServing:
     endpoints: dict[str, EndpointState] = field(default_factory=dict)
     models: dict[str, tuple[str, str, dict[str, str]]] = field(default_factory=dict)
     configs: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-    updates: list[tuple[str, Plan, str, int]] = field(default_factory=list)
+    updates: list[tuple[str, Plan, tuple[str, ...], int]] = field(default_factory=list)
     fallbacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def describe(self, endpoint_name: str) -> EndpointState | None:
@@ -67,12 +68,12 @@ class FakeServing:
         )
 
     def update_endpoint(
-        self, endpoint_name: str, config_name: str, *, plan: Plan, alarm_name: str, max_execution_s: int
+        self, endpoint_name: str, config_name: str, *, plan: Plan, alarms: Sequence[str], max_execution_s: int
     ) -> None:
         state = self.endpoints[endpoint_name]
         if state.status != "InService":
             raise EndpointBusyError(f"endpoint {endpoint_name} is {state.status}")
-        self.updates.append((config_name, plan, alarm_name, max_execution_s))
+        self.updates.append((config_name, plan, tuple(alarms), max_execution_s))
         self.endpoints[endpoint_name] = replace(state, status="Updating", pending_config=config_name)
 
     def delete_endpoint(self, endpoint_name: str) -> None:
@@ -96,14 +97,64 @@ class FakeServing:
 
 @dataclass
 class FakeAlarms:
+    """OK from the beginning, unless the test says otherwise."""
+
     guards: dict[str, tuple[str, str]] = field(default_factory=dict)
-    tripped: set[str] = field(default_factory=set)
+    own: dict[str, str] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
 
     def ensure_guard(self, name: str, *, endpoint_name: str, config_name: str) -> None:
         self.guards[name] = (endpoint_name, config_name)
 
-    def is_tripped(self, name: str) -> bool:
-        return name in self.tripped
+    def ensure_abort(self, name: str, *, rollout_id: str) -> None:
+        self.own[name] = rollout_id
+
+    def ensure_dead_man(self, name: str, *, rollout_id: str) -> None:
+        self.own[name] = rollout_id
+
+    def states(self, names: Sequence[str]) -> dict[str, str]:
+        return {name: self.said.get(name, "OK") for name in names if name in {**self.guards, **self.own}}
+
+    def delete(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.guards.pop(name, None)
+            self.own.pop(name, None)
+
+
+@dataclass
+class FakeMetrics:
+    beats: list[str] = field(default_factory=list)
+    seeded: list[str] = field(default_factory=list)
+    aborts: list[str] = field(default_factory=list)
+
+    def beat(self, rollout_id: str) -> None:
+        self.beats.append(rollout_id)
+
+    def seed(self, rollout_id: str) -> None:
+        self.seeded.append(rollout_id)
+
+    def request_abort(self, rollout_id: str) -> None:
+        self.aborts.append(rollout_id)
+
+
+@dataclass
+class FakeWaiters:
+    """Answers by token; a token in `gone` is one that nobody waits with any more."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+
+    def succeed(self, task_token: str, answer: Mapping[str, Any]) -> bool:
+        return self._answer(task_token, dict(answer))
+
+    def fail(self, task_token: str, error: str, cause: str) -> bool:
+        return self._answer(task_token, (error, cause))
+
+    def _answer(self, task_token: str, answer: object) -> bool:
+        if not task_token or task_token in self.gone or task_token in self.answers:
+            return False
+        self.answers[task_token] = answer
+        return True
 
 
 @dataclass

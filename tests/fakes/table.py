@@ -5,18 +5,23 @@ from typing import Any, TypeVar
 from release.contracts.base import Contract
 from release.contracts.table import (
     EndpointItem,
+    Freeze,
     HistoryEntry,
     ImageItem,
     LeaseItem,
+    LedgerItem,
+    Mark,
     ReleaseItem,
     RolloutItem,
     SealItem,
+    SkippedGate,
     WaitingItem,
 )
 from release.domain.identity import seal_digest
-from release.domain.phases import Phase
+from release.domain.ledger import Happened, Head, sealed, sort_key
+from release.domain.phases import BEFORE_TRAFFIC, Phase
 from release.errors import LeaseHeldError, LeaseLostError, ServiceUnavailableError
-from release.ports import Entry, Fence
+from release.ports import Awaiting, Deed, Entry, Fence
 
 Found = TypeVar("Found", bound=Contract)
 
@@ -24,6 +29,7 @@ Found = TypeVar("Found", bound=Contract)
 class FakeTable:
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Contract] = {}
+        self.told: list[tuple[str, Phase]] = []
 
     def _get(self, kind: type[Found], pk: str, sk: str) -> Found | None:
         item = self.items.get((pk, sk))
@@ -51,6 +57,12 @@ class FakeTable:
     def rollouts(self, endpoint: str) -> list[RolloutItem]:
         return [rollout for rollout in self._all(RolloutItem) if rollout.endpoint == endpoint]
 
+    def ledger(self, endpoint: str) -> list[LedgerItem]:
+        return [line for line in self._all(LedgerItem) if line.endpoint == endpoint]
+
+    def lease(self, endpoint: str) -> LeaseItem | None:
+        return self._get(LeaseItem, f"endpoint#{endpoint}", "lease")
+
     def seal(self, seal: str) -> SealItem | None:
         return self._get(SealItem, f"seal#{seal_digest(seal)}", "seal")
 
@@ -76,7 +88,56 @@ class FakeTable:
             return False
         self._put(_seal(seal, rollout.endpoint, rollout.rollout_id, rollout.created_at))
         self._put(rollout)
+        self._write_line(rollout, Entry(rollout.phase, rollout.reason, rollout.created_at, actor="intake"))
+        self.announce(rollout)
         return True
+
+    def bind_seal(self, seal: str, rollout: RolloutItem) -> None:
+        bound = self.seal(seal)
+        if bound is None or not bound.rollout_id:
+            self._put(_seal(seal, rollout.endpoint, rollout.rollout_id, rollout.updated_at))
+
+    def announce(self, rollout: RolloutItem) -> None:
+        self.told.append((rollout.rollout_id, rollout.phase))
+
+    def await_signal(self, rollout: RolloutItem, awaiting: Awaiting, task_token: str) -> None:
+        self._unchanged(rollout)
+        self._change(rollout, awaiting=awaiting, task_token=task_token)
+
+    def stop_awaiting(self, rollout: RolloutItem) -> None:
+        now = self.rollout(rollout.endpoint, rollout.rollout_id)
+        if now and now.task_token and now.task_token == rollout.task_token:
+            self._change(now, awaiting=None, task_token=None)
+
+    def decide(self, rollout: RolloutItem, deed: Deed) -> None:
+        now = self._unchanged(rollout)
+        mark = Mark(by=deed.by, reason=deed.reason, at=deed.at)
+        skipped = now.skipped_gates or ()
+        changes: dict[Happened, dict[str, Any]] = {
+            Happened.PAUSED: {"paused": mark},
+            Happened.RESUMED: {"paused": None},
+            Happened.APPROVED: {"approval": mark},
+            Happened.ABORT_REQUESTED: {"abort": mark},
+            Happened.GATE_SKIPPED: {
+                "skipped_gates": (*skipped, SkippedGate(**mark.model_dump(), gate=deed.gate or "bake"))
+            },
+        }
+        self._change(now, **changes[deed.happened])
+        self._write_deed(rollout.endpoint, deed, now)
+
+    def decide_endpoint(self, endpoint: str, deed: Deed) -> None:
+        frozen = None
+        if deed.happened is Happened.FROZEN:
+            frozen = Freeze(by=deed.by, reason=deed.reason, at=deed.at, until=deed.until)
+        self._write_deed(endpoint, deed, None)
+        item = self.endpoint(endpoint)
+        assert item is not None
+        self._put(item.model_copy(update={"frozen": frozen}))
+
+    def cross_finish_line(self, rollout: RolloutItem, fence: Fence, at: str) -> None:
+        self.renew_lease(fence)
+        now = self.rollout(rollout.endpoint, rollout.rollout_id)
+        self._change(rollout, finish_line_at=(now and now.finish_line_at) or at)
 
     def push_image(self, image: ImageItem) -> None:
         newest = self.newest_image()
@@ -105,19 +166,32 @@ class FakeTable:
         self._put(item.model_copy(update={"newest_artifact_id": artifact_id, "updated_at": at}))
 
     def take_lease(self, rollout: RolloutItem, *, now: str, expires_at: str) -> int:
-        lease, token = self._lease(rollout.endpoint), 1
+        lease, token = self.lease(rollout.endpoint), 1
         if lease:
             stays = lease.holder == rollout.rollout_id
             if lease.holder and not stays and lease.expires_at >= now:
                 raise LeaseHeldError(f"{lease.holder} is changing endpoint {rollout.endpoint}")
             token = lease.token if stays else lease.token + 1
+        found = self.rollout(rollout.endpoint, rollout.rollout_id)
+        if found is None or found.phase is not rollout.phase or found.abort:
+            raise LeaseHeldError(f"rollout {rollout.rollout_id} changed meanwhile; look again")
         pk = f"endpoint#{rollout.endpoint}"
         self._put(LeaseItem(pk=pk, sk="lease", holder=rollout.rollout_id, token=token, expires_at=expires_at))
         self._change(rollout, lease_token=token)
         return token
 
+    def free_lease(self, lease: LeaseItem, deed: Deed | None = None) -> bool:
+        endpoint = lease.pk.partition("#")[2]
+        now = self.lease(endpoint)
+        if now is None or (now.holder, now.token) != (lease.holder, lease.token):
+            return False
+        self._put(now.model_copy(update={"holder": ""}))
+        if deed:
+            self._write_deed(endpoint, deed, self.rollout(endpoint, lease.holder))
+        return True
+
     def lease_holder(self, endpoint: str, now: str) -> str | None:
-        lease = self._lease(endpoint)
+        lease = self.lease(endpoint)
         return lease.holder if lease and lease.holder and lease.expires_at >= now else None
 
     def renew_lease(self, fence: Fence) -> None:
@@ -153,8 +227,8 @@ class FakeTable:
         self._put(item.model_copy(update={**changes, "last_good_release_id": good, "updated_at": at}))
 
     def _enter(self, rollout: RolloutItem, entry: Entry) -> None:
-        now = self.rollout(rollout.endpoint, rollout.rollout_id)
-        if now is None or now.phase is not rollout.phase:
+        now = self._unchanged(rollout)
+        if now.abort and entry.phase in BEFORE_TRAFFIC:
             raise ServiceUnavailableError("a rollout's record changed while it was written; look again")
         line = HistoryEntry(phase=entry.phase, at=entry.at, reason=entry.reason)
         changes = {
@@ -164,17 +238,44 @@ class FakeTable:
             "history": (*now.history, line),
         }
         self._change(now, **changes, **({"plan": entry.plan} if entry.plan else {}))
+        self._write_line(rollout, entry)
+        self.told.append((rollout.rollout_id, entry.phase))
+
+    def _unchanged(self, rollout: RolloutItem) -> RolloutItem:
+        now = self.rollout(rollout.endpoint, rollout.rollout_id)
+        if now is None or now.phase is not rollout.phase:
+            raise ServiceUnavailableError("a rollout's record changed while it was written; look again")
+        return now
+
+    def _write_line(self, rollout: RolloutItem, entry: Entry) -> None:
+        about = {"rolloutId": rollout.rollout_id, "releaseId": rollout.release_id, "phase": str(entry.phase)}
+        evidence = {"evidence": dict(entry.evidence)} if entry.evidence else {}
+        line = {"at": entry.at, "actor": entry.actor, "event": "phaseEntered", "reason": entry.reason}
+        self._append(rollout.endpoint, {**line, **about, **evidence})
+
+    def _write_deed(self, endpoint: str, deed: Deed, rollout: RolloutItem | None) -> None:
+        about = {"rolloutId": rollout.rollout_id, "releaseId": rollout.release_id} if rollout else {}
+        evidence = {name: value for name, value in (("gate", deed.gate), ("until", deed.until)) if value}
+        line = {"at": deed.at, "actor": deed.by, "event": str(deed.happened), "reason": deed.reason, **about}
+        self._append(endpoint, {**line, "evidence": evidence} if evidence else line)
+
+    def _append(self, endpoint: str, line: dict[str, Any]) -> None:
+        item = self.endpoint(endpoint) or EndpointItem(
+            pk=f"endpoint#{endpoint}", sk="endpoint", endpoint=endpoint, updated_at=line["at"]
+        )
+        head = Head(item.ledger_seq, item.ledger_hash) if item.ledger_seq and item.ledger_hash else Head()
+        whole = sealed({"endpoint": endpoint, **line}, head)
+        self._put(LedgerItem.parse({"pk": f"endpoint#{endpoint}", "sk": sort_key(whole["seq"]), **whole}))
+        changes = {"ledger_seq": whole["seq"], "ledger_hash": whole["hash"], "updated_at": line["at"]}
+        self._put(item.model_copy(update=changes))
 
     def _change(self, rollout: RolloutItem, **changes: Any) -> None:
         now = self.rollout(rollout.endpoint, rollout.rollout_id)
         if now:
             self._put(now.model_copy(update=changes))
 
-    def _lease(self, endpoint: str) -> LeaseItem | None:
-        return self._get(LeaseItem, f"endpoint#{endpoint}", "lease")
-
     def _checked(self, fence: Fence) -> LeaseItem:
-        lease = self._lease(fence.endpoint)
+        lease = self.lease(fence.endpoint)
         if lease is None or (lease.holder, lease.token) != (fence.holder, fence.token):
             raise LeaseLostError(f"rollout {fence.holder} no longer holds the lease; another rollout changes it now")
         return lease

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found", bound=Contract)
 
+
+class RaceLostError(Exception):
+    """Another transaction writes one of the same items just now; nothing was written."""
+
+
+_RESERVED = ("token", "plan", "abort")
+"""Of our attributes' names, by DynamoDB's list of reserved words."""
+
 _to_dynamo = TypeSerializer().serialize
 _from_dynamo = TypeDeserializer().deserialize
 
@@ -129,7 +137,7 @@ class Items:
     def update(
         self, pk: str, sk: str, expression: str, values: dict[str, Any], condition: str
     ) -> "TransactWriteItemTypeDef":
-        """`#token` and `#plan` may stand for the attributes whose names DynamoDB reserves."""
+        """`#token`, `#plan` and `#abort` may stand for the attributes whose names DynamoDB reserves."""
         change: UpdateTypeDef = {
             "TableName": self.table,
             "Key": dynamo_key(pk, sk),
@@ -137,12 +145,16 @@ class Items:
             "ConditionExpression": condition,
             "ExpressionAttributeValues": dynamo_values(values),
         }
-        if names := {f"#{name}": name for name in ("token", "plan") if f"#{name}" in expression + condition}:
+        if names := {f"#{name}": name for name in _RESERVED if f"#{name}" in expression + condition}:
             change["ExpressionAttributeNames"] = names
         return {"Update": change}
 
     def transact(self, doing: str, writes: "Sequence[TransactWriteItemTypeDef]") -> frozenset[int]:
-        """Write all or nothing; the positions of the writes whose condition does not hold, none if it was written."""
+        """Write all or nothing; the positions of the writes whose condition does not hold, none if it was written.
+
+        Raises:
+            RaceLostError: another transaction is in the way; ask for what is there now and try again.
+        """
         try:
             with translated(doing):
                 self._client.transact_write_items(TransactItems=writes)
@@ -150,6 +162,8 @@ class Items:
             if code_of(error) != "TransactionCanceledException":
                 raise
             reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])]
+            if "TransactionConflict" in reasons:
+                raise RaceLostError(doing) from error
             if set(reasons) - {"None", "ConditionalCheckFailed"}:
                 raise ServiceUnavailableError(f"{doing}: {', '.join(reasons)}; try again") from error
             return frozenset(index for index, code in enumerate(reasons) if code == "ConditionalCheckFailed")

@@ -91,7 +91,7 @@ class SageMakerServing:
             ) from error
 
     def update_endpoint(
-        self, endpoint_name: str, config_name: str, *, plan: Plan, alarm_name: str, max_execution_s: int
+        self, endpoint_name: str, config_name: str, *, plan: Plan, alarms: "Sequence[str]", max_execution_s: int
     ) -> None:
         doing = f"updating endpoint {endpoint_name}"
         with _seen_soon(doing), _refused(doing):
@@ -99,7 +99,7 @@ class SageMakerServing:
                 EndpointName=endpoint_name,
                 EndpointConfigName=config_name,
                 RetainAllVariantProperties=True,
-                DeploymentConfig=deployment_config(plan, alarm_name, max_execution_s),
+                DeploymentConfig=deployment_config(plan, alarms, max_execution_s),
             )
 
     def delete_endpoint(self, endpoint_name: str) -> None:
@@ -110,13 +110,13 @@ class SageMakerServing:
             return
 
 
-def deployment_config(plan: Plan, alarm_name: str, max_execution_s: int) -> "DeploymentConfigTypeDef":
+def deployment_config(plan: Plan, alarms: "Sequence[str]", max_execution_s: int) -> "DeploymentConfigTypeDef":
     """The plan in SageMaker's words.
 
     `WaitIntervalInSeconds` is the watch after each shift, the last one included. All at once has a single shift, so it
     is the bake; in parts it is the step's wait, and `TerminationWaitInSeconds` keeps blue for the rest of the bake.
     """
-    rollback: Any = {"Alarms": [{"AlarmName": alarm_name}]}
+    rollback: Any = {"Alarms": [{"AlarmName": name} for name in alarms]}
     size: Any = {"Type": "CAPACITY_PERCENT", "Value": plan.step_percent}
     if plan.strategy is Strategy.ROLLING:
         rolling: Any = {

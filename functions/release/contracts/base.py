@@ -20,6 +20,11 @@ Timestamp = Annotated[
 """UTC, ISO 8601; kept as text, because the text is what other readers get."""
 
 
+Actor = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$", max_length=200)]
+"""Who did it, in the words that they gave or by the name of the part that did."""
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
 class Contract(BaseModel):
     """Ours: anything that is not in the contract is a mistake."""
 

@@ -43,7 +43,7 @@ class Config(Contract):
 
 
 class PartialConfig(Contract):
-    """Any part of a config; also the whole of an endpoint's settings."""
+    """Any part of a config."""
 
     instance_types: InstanceTypes | None = None
     instance_count: InstanceCount | None = None

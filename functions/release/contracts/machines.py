@@ -1,11 +1,13 @@
 """Inputs of the state machines and our messages to the world."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import StringConstraints, model_validator
 
-from release.contracts.base import Contract, EndpointName, Image, ReleaseId, RolloutId, Timestamp
+from release.contracts.base import Actor, Contract, EndpointName, Image, Reason, ReleaseId, RolloutId, Timestamp
 from release.contracts.config import PartialConfig
+from release.contracts.table import Gate
 from release.domain.phases import Phase
 
 
@@ -44,6 +46,58 @@ class RollbackInput(Contract):
         if self.to is not None and self.at is not None:
             raise ValueError("name a release with 'to' or an instant with 'at', not both")
         return self
+
+
+class Verb(StrEnum):
+    """What a person may ask of an endpoint while releases come and go."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    APPROVE = "approve"
+    ABORT = "abort"
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
+    WHY = "why"
+    RELEASE_LEASE = "release-lease"
+    ADOPT = "adopt"
+    SKIP_GATE = "skip-gate"
+
+
+A_PERSON = "a person"
+"""Who acts when the input does not say."""
+
+
+class OperateInput(Contract):
+    """Without `rollout` the verb means the rollout that holds the endpoint's lease, or the only one under way."""
+
+    verb: Verb
+    endpoint: EndpointName
+    rollout: RolloutId | None = None
+    reason: Reason | None = None
+    actor: Actor | None = None
+    until: Timestamp | None = None
+    gate: Gate | None = None
+
+    @model_validator(mode="after")
+    def _fits_the_verb(self) -> Self:
+        if self.verb is not Verb.WHY and self.reason is None:
+            raise ValueError(f"say with 'reason' why you {self.verb}; it goes into the ledger")
+        if (self.gate is not None) != (self.verb is Verb.SKIP_GATE):
+            raise ValueError("name with 'gate' which gate to skip, and only there")
+        if self.until is not None and self.verb is not Verb.FREEZE:
+            raise ValueError("'until' is when a freeze ends; no other verb has an end")
+        return self
+
+
+class PhaseChanged(Contract):
+    """Detail of the event "Rollout Phase Changed"."""
+
+    stack: EndpointName
+    endpoint: EndpointName
+    release_id: ReleaseId
+    rollout_id: RolloutId
+    phase: Phase
+    reason: str
 
 
 class Notification(Contract):

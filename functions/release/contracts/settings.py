@@ -30,6 +30,8 @@ class FreezeWindow(Contract):
 class PolicySettings(Contract):
     """Not part of a config: what an artifact's manifest or a hand's input wishes cannot change it."""
 
+    require_approval: bool | None = None
+    """Whether a person has to approve before traffic moves; rollbacks are exempt, because a person asked for each."""
     budget: Budget | None = None
     freezes: Annotated[tuple[FreezeWindow, ...], Field(max_length=20)] | None = None
 

@@ -4,8 +4,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from release.contracts.base import ArtifactId, Contract, EndpointName, ReleaseId, RolloutId
-from release.contracts.table import EstimateItem
+from release.contracts.base import ArtifactId, Contract, EndpointName, ReleaseId, RolloutId, Timestamp
+from release.contracts.machines import Verb
+from release.contracts.table import EstimateItem, Freeze, Mark, PlanItem
 from release.domain.phases import Phase
 from release.domain.plan import Strategy
 from release.domain.truth import Progress, Verdict
@@ -51,8 +52,20 @@ class PlanStep(RolloutStep):
     plan_only: bool
 
 
+class TurnStep(RolloutStep):
+    """`task_token`: what the execution waits for at "Await turn"."""
+
+    task_token: str = Field(min_length=1, max_length=2048)
+
+
 class LeasedStep(RolloutStep):
     lease_token: int = Field(ge=1)
+
+
+class ApprovalStep(LeasedStep):
+    """`task_token`: what the execution waits for at "Await approval"."""
+
+    task_token: str = Field(min_length=1, max_length=2048)
 
 
 class Judged(Contract):
@@ -77,40 +90,71 @@ class Planned(Contract):
     estimate: EstimateItem | None = None
 
 
-class LeaseTaken(Contract):
+class TurnGranted(Contract):
+    """What the task token of "Await turn" is answered with."""
+
     lease_token: int = Field(ge=1)
+
+
+class Awaited(Contract):
+    """Answer of the functions that keep a task token; `waiting`: nobody has answered the token yet."""
+
+    waiting: bool
+    reason: str
 
 
 class GreenCreated(Contract):
     endpoint_config_name: str
 
 
-class ShiftStarted(Contract):
-    poll_seconds: int = Field(ge=1)
-
-
 class Watched(Contract):
+    """Answer of the steps that lead into the watch and of the watch itself."""
+
     progress: Progress
     reason: str
     poll_seconds: int = Field(ge=1)
 
 
-class Settlement(RolloutStep):
-    """`error` and `cause` as Step Functions caught them; empty when the outcome is live."""
+class Settlement(Contract):
+    """The end of an execution.
 
+    Args:
+        endpoint, rollout_id: empty where "Register rollout" failed before it could say them.
+        outcome: live also for a rollout that had nothing to do.
+        error, cause: as Step Functions caught them; empty when the outcome is live.
+    """
+
+    endpoint: str
+    rollout_id: str
+    execution_arn: str = Field(min_length=1)
     outcome: Literal["live", "failed"]
     error: str = ""
     cause: str = ""
 
 
 class Settled(Contract):
+    """`well` ends the execution as a success; otherwise `error` is the name that it fails with."""
+
     phase: Phase
     reason: str
+    well: bool
+    error: str
+    plan: PlanItem | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """An empty plan where there is none: the machine reads the field in every case."""
+        return {"plan": {}, **super().wire()}
 
 
 class Chosen(Contract):
     endpoint: EndpointName
     rollout_id: RolloutId
+    release_id: ReleaseId
+
+
+class FollowStep(RolloutStep):
+    """`release_id`: the release that is to serve in the end."""
+
     release_id: ReleaseId
 
 
@@ -127,3 +171,51 @@ class Followed(Contract):
     live: bool
     reason: str
     poll_seconds: int = Field(ge=1)
+
+
+class RolloutState(Contract):
+    """One rollout under way, as `why` tells it."""
+
+    rollout_id: RolloutId
+    release_id: ReleaseId
+    kind: str
+    phase: Phase
+    since: Timestamp
+    reason: str
+    awaiting: str | None = None
+    paused: Mark | None = None
+    abort: Mark | None = None
+    execution_arn: str | None = None
+    next: str
+    """What happens next, and by when."""
+
+
+class Why(Contract):
+    """Where an endpoint stands and what it waits for; absent: there is none.
+
+    Args:
+        status: SageMaker's EndpointStatus; empty if there is no endpoint.
+        alarms: state by name, of the rollout that holds the lease.
+    """
+
+    live_release_id: ReleaseId | None = None
+    live_rollout_id: RolloutId | None = None
+    status: str
+    config_name: str
+    pending_config: str
+    failure: str
+    lease_holder: RolloutId | None = None
+    lease_expires_at: Timestamp | None = None
+    frozen: Freeze | None = None
+    alarms: dict[str, str]
+    rollouts: tuple[RolloutState, ...]
+
+
+class Operated(Contract):
+    """Answer of "Operate endpoint": one sentence, the rollout that it is about, and for `why` everything."""
+
+    verb: Verb
+    endpoint: EndpointName
+    rollout_id: RolloutId | None = None
+    sentence: str
+    why: Why | None = None

@@ -4,12 +4,46 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from release.contracts.base import ArtifactId, Contract, EndpointName, Image, ReleaseId, RolloutId, Timestamp
+from release.contracts.base import (
+    Actor,
+    ArtifactId,
+    Contract,
+    EndpointName,
+    Image,
+    Reason,
+    ReleaseId,
+    RolloutId,
+    Timestamp,
+)
 from release.contracts.config import Config
+from release.domain.ledger import Happened
 from release.domain.phases import Phase
 from release.domain.plan import Strategy
 
 EndpointKey = Annotated[str, StringConstraints(pattern=r"^endpoint#")]
+
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Gate = Literal["preflight", "bake"]
+"""A gate that a person may skip; bytes that were not examined are never published, so `examine` is none."""
+
+
+class Mark(Contract):
+    """What a person decided about a rollout or an endpoint."""
+
+    by: Actor
+    reason: Reason
+    at: Timestamp
+
+
+class Freeze(Mark):
+    """`until`: when it ends by itself; without it a person ends it."""
+
+    until: Timestamp | None = None
+
+
+class SkippedGate(Mark):
+    gate: Gate
 
 
 class EndpointItem(Contract):
@@ -24,6 +58,10 @@ class EndpointItem(Contract):
     """The release that was live before this one: where a rollback without arguments goes."""
     newest_artifact_id: ArtifactId | None = None
     image: Image | None = None
+    frozen: Freeze | None = None
+    ledger_seq: int | None = Field(default=None, ge=1)
+    ledger_hash: Digest | None = None
+    """Of the ledger's last line: a ledger that was cut off at its end does not lead there."""
     updated_at: Timestamp
 
 
@@ -97,8 +135,36 @@ class RolloutItem(Contract):
     plan: PlanItem | None = None
     lease_token: int | None = Field(default=None, ge=1)
     execution_arn: str | None = None
+    awaiting: Literal["turn", "approval"] | None = None
+    task_token: str | None = Field(default=None, min_length=1, max_length=2048)
+    """Wakes the execution that awaits; Step Functions allows a token 2,048 characters."""
+    paused: Mark | None = None
+    approval: Mark | None = None
+    abort: Mark | None = None
+    skipped_gates: tuple[SkippedGate, ...] | None = None
+    finish_line_at: Timestamp | None = None
+    """When blue was seen gone; from here on nothing is rolled back."""
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class LedgerItem(Contract):
+    """One line of an endpoint's ledger; `release.domain.ledger` says how it is sealed."""
+
+    pk: EndpointKey
+    sk: Annotated[str, StringConstraints(pattern=r"^ledger#[0-9]{12}$")]
+    endpoint: EndpointName
+    seq: int = Field(ge=1)
+    at: Timestamp
+    actor: Actor
+    event: Happened
+    rollout_id: RolloutId | None = None
+    release_id: ReleaseId | None = None
+    phase: Phase | None = None
+    reason: str
+    evidence: dict[str, str] | None = None
+    prev_hash: Digest
+    hash: Digest
 
 
 class SealItem(Contract):

@@ -51,3 +51,18 @@ class Names:
 
     def guard_alarm(self, rollout_id: str) -> str:
         return f"{self.of_rollout(rollout_id)}-guard"
+
+    def abort_alarm(self, rollout_id: str) -> str:
+        return f"{self.of_rollout(rollout_id)}-abort"
+
+    def dead_man_alarm(self, rollout_id: str) -> str:
+        return f"{self.of_rollout(rollout_id)}-dead-man"
+
+    def alarms(self, rollout_id: str) -> tuple[str, ...]:
+        """Every alarm that a rollout owns."""
+        return self.guard_alarm(rollout_id), self.abort_alarm(rollout_id), self.dead_man_alarm(rollout_id)
+
+    def rollout_of_config(self, config_name: str) -> str | None:
+        """The rollout that made an endpoint config; None for a config that no rollout of this endpoint made."""
+        made = re.fullmatch(re.escape(self.of_rollout("")) + r"([0-9a-f]{12}-[1-9][0-9]{0,5})", config_name)
+        return made[1] if made else None

@@ -7,6 +7,14 @@ from release.domain.truth import FAILED, IN_SERVICE, EndpointState
 
 _ARTIFACTS_FAULT = frozenset({"ArtifactRejectedError", "ArtifactIncompleteError"})
 _OVERTAKEN = "OvertakenError"
+_ABORTED = "AbortedError"
+_ERRORS = {
+    Phase.REJECTED: "ReleaseRejected",
+    Phase.ROLLED_BACK: "ReleaseRolledBack",
+    Phase.ABORTED: "ReleaseAborted",
+    Phase.FAILED: "RolloutFailed",
+    Phase.STUCK: "RolloutStuck",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +24,13 @@ class Aftermath:
     Args:
         state: None if there is no endpoint, or none any more.
         first_release: nothing served before this rollout.
+        aborted: somebody asked for the rollout's end.
     """
 
     config_name: str
     first_release: bool
     state: EndpointState | None
+    aborted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,11 @@ class Ending:
 
     phase: Phase
     remark: str
+
+
+def error_of(phase: Phase) -> str:
+    """The name of the error that an execution ends with; empty for an end that is no failure."""
+    return _ERRORS.get(phase, "")
 
 
 def has_begun(state: EndpointState | None, config_name: str) -> bool:
@@ -46,6 +61,8 @@ def ending_before_traffic(phase: Phase, error: str) -> Ending:
     """No traffic has moved. `error` is the name of the class that the machine caught."""
     if error == _OVERTAKEN and may_follow(phase, Phase.SKIPPED):
         return Ending(Phase.SKIPPED, "")
+    if error == _ABORTED:
+        return Ending(Phase.ABORTED, "")
     rejected = error in _ARTIFACTS_FAULT and may_follow(phase, Phase.REJECTED)
     return Ending(Phase.REJECTED if rejected else Phase.FAILED, "")
 
@@ -53,9 +70,10 @@ def ending_before_traffic(phase: Phase, error: str) -> Ending:
 def ending_after_traffic(aftermath: Aftermath) -> Ending:
     """Traffic may have moved: only what the endpoint runs now says how it ended."""
     state = aftermath.state
+    undone = Phase.ABORTED if aftermath.aborted else Phase.ROLLED_BACK
     if state is None:
         if aftermath.first_release:
-            return Ending(Phase.FAILED, "there is no endpoint, as before")
+            return Ending(Phase.ABORTED if aftermath.aborted else Phase.FAILED, "there is no endpoint, as before")
         return Ending(Phase.STUCK, "the endpoint is gone and nothing serves; start a rollout of a good release")
     if state.status == FAILED:
         return Ending(Phase.STUCK, "the endpoint is Failed and serves nobody; delete it and start a rollout")
@@ -63,4 +81,4 @@ def ending_after_traffic(aftermath: Aftermath) -> Ending:
         return Ending(Phase.STUCK, f"the endpoint is {state.status}; look which instances serve before you change it")
     if state.config_name == aftermath.config_name:
         return Ending(Phase.STUCK, "the endpoint runs this release although it was not proved; roll it back")
-    return Ending(Phase.ROLLED_BACK, f"the endpoint serves {state.config_name}")
+    return Ending(undone, f"the endpoint serves {state.config_name}")

@@ -34,6 +34,8 @@ _FORWARD = (
     Phase.LIVE,
 )
 _BEFORE_WORK = frozenset({Phase.RECEIVED, Phase.EXAMINED, Phase.PLANNED, Phase.WAITING})
+BEFORE_TRAFFIC = frozenset({*_BEFORE_WORK, Phase.CREATING, Phase.PREFLIGHT})
+"""Nothing that people use has changed: the rollout can be paused, and ended at once."""
 ENDS = frozenset(
     {Phase.SUPERSEDED, Phase.SKIPPED, Phase.REJECTED, Phase.FAILED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.STUCK}
 )

@@ -16,6 +16,9 @@ class Strategy(StrEnum):
 
 AUTO = "auto"
 
+DEAD_MAN_S = 120
+"""A judge that was silent for so long counts as dead, and SageMaker rolls back. It looks every 15 s or oftener."""
+
 _MIN_LINEAR_PERCENT = 10  # SageMaker: a linear step is 10-50 % of the fleet, a canary at most 50 %, a batch 5-50 %
 _MIN_BATCH_PERCENT = 5
 _MIN_EXECUTION_S, _MAX_EXECUTION_S = 600, 28_800

@@ -16,6 +16,7 @@ class Verdict(StrEnum):
 
 class Progress(StrEnum):
     MOVING = "moving"
+    PREFLIGHT_PASSED = "preflightPassed"
     ARRIVED = "arrived"
     LOST = "lost"
 

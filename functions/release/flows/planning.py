@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass
 
-from release.contracts.steps import LeaseTaken, Planned, PlanStep, RolloutStep
+from release.contracts.steps import Planned, PlanStep
 from release.contracts.table import PlanItem, ReleaseItem, RolloutItem
 from release.domain.names import Names
-from release.domain.phases import Phase, may_follow
+from release.domain.phases import Phase
 from release.domain.plan import Plan, plan_rollout
 from release.domain.truth import DELETING, EndpointState, Progress, look
-from release.domain.turns import Turn, overtaken_by
-from release.errors import LeaseHeldError, OvertakenError, PlanRefusedError, RolloutFailedError
+from release.errors import PlanRefusedError, RolloutFailedError
 from release.flows.plan_review import PlanReview
-from release.flows.records import LEASE_S, enter, entry, release_of, rollout_of
-from release.flows.stamps import stamp, stamp_after
+from release.flows.records import enter, entry, release_of, rollout_of
+from release.flows.stamps import stamp
 from release.ports import Clock, Images, ReleaseTable, Serving
 
 
@@ -81,39 +80,6 @@ class Planning:
         config_name = Names(self.stack, rollout.endpoint).of_rollout(serving.live_rollout_id)
         arrived = look(state, config_name).progress is Progress.ARRIVED
         return arrived and self.table.lease_holder(rollout.endpoint, stamp(self.now())) is None
-
-
-@dataclass(frozen=True, slots=True)
-class Leasing:
-    table: ReleaseTable
-    now: Clock
-
-    def acquire(self, step: RolloutStep) -> LeaseTaken:
-        """Take the endpoint's lease; the token is the same for a second attempt.
-
-        Raises:
-            LeaseHeldError: another rollout holds it.
-            OvertakenError: a later rollout makes this one pointless.
-        """
-        rollout, now = rollout_of(self.table, step.endpoint, step.rollout_id), self.now()
-        if rollout.lease_token is None:
-            self._check_turn(rollout)
-        try:
-            token = self.table.take_lease(rollout, now=stamp(now), expires_at=stamp_after(now, LEASE_S))
-        except LeaseHeldError as held:
-            if may_follow(rollout.phase, Phase.WAITING):
-                self.table.enter(rollout, entry(Phase.WAITING, str(held), now))
-            raise
-        return LeaseTaken(lease_token=token)
-
-    def _check_turn(self, rollout: RolloutItem) -> None:
-        later = overtaken_by(_turn(rollout), map(_turn, self.table.rollouts(rollout.endpoint)))
-        if later:
-            raise OvertakenError(f"rollout {later}, which was asked for later, takes the place of {rollout.rollout_id}")
-
-
-def _turn(rollout: RolloutItem) -> Turn:
-    return Turn(rollout.rollout_id, rollout.kind, rollout.phase, rollout.created_at)
 
 
 def fleet_size(state: EndpointState | None) -> int:

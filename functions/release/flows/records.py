@@ -4,11 +4,11 @@ from datetime import datetime
 
 from release.contracts.steps import LeasedStep
 from release.contracts.table import PlanItem, ReleaseItem, RolloutItem
-from release.domain.phases import Phase, may_follow
+from release.domain.phases import BEFORE_TRAFFIC, Phase, has_ended, may_follow
 from release.domain.plan import Plan
-from release.errors import InvalidInputError, RolloutFailedError
+from release.errors import AbortedError, InvalidInputError, RolloutFailedError
 from release.flows.stamps import stamp, stamp_after
-from release.ports import Entry, Fence, ReleaseTable
+from release.ports import RELEASE_MACHINE, Entry, Fence, ReleaseTable
 
 LEASE_S = 900
 """A holder that writes nothing for so long counts as dead; every step under the lease renews it."""
@@ -32,24 +32,40 @@ def fence_of(step: LeasedStep, now: datetime) -> Fence:
     return Fence(step.endpoint, step.rollout_id, step.lease_token, stamp_after(now, LEASE_S))
 
 
+def check_wanted(rollout: RolloutItem) -> None:
+    """Stop here if somebody asked for the rollout's end.
+
+    Raises:
+        AbortedError: somebody did.
+    """
+    if rollout.abort and not has_ended(rollout.phase):
+        raise AbortedError(f"{rollout.abort.by} asked for its end: {rollout.abort.reason}")
+
+
 def enter(table: ReleaseTable, rollout: RolloutItem, entry: Entry, fence: Fence | None = None) -> None:
     """Move the rollout on, unless an earlier attempt of the same step already has.
 
     Raises:
+        AbortedError: somebody asked for its end, and no traffic has moved.
         RolloutFailedError: the phase may not follow the rollout's own: somebody ended it meanwhile.
         LeaseLostError, ServiceUnavailableError: as ReleaseTable.enter says.
     """
+    if entry.phase in BEFORE_TRAFFIC:
+        check_wanted(rollout)
     if rollout.phase is entry.phase:
         if fence:
             table.renew_lease(fence)
+        table.announce(rollout)
         return
     if not may_follow(rollout.phase, entry.phase):
         raise RolloutFailedError(f"rollout {rollout.rollout_id} is {rollout.phase} and cannot become {entry.phase}")
     table.enter(rollout, entry, fence)
 
 
-def entry(phase: Phase, reason: str, now: datetime, plan: PlanItem | None = None) -> Entry:
-    return Entry(phase, reason, stamp(now), plan)
+def entry(
+    phase: Phase, reason: str, now: datetime, plan: PlanItem | None = None, actor: str = RELEASE_MACHINE
+) -> Entry:
+    return Entry(phase, reason, stamp(now), plan, actor)
 
 
 def plan_of(rollout: RolloutItem) -> Plan:

@@ -12,6 +12,7 @@ from release.domain.outcome import (
     Ending,
     ending_after_traffic,
     ending_before_traffic,
+    error_of,
     has_begun,
     must_be_deleted,
 )
@@ -21,16 +22,21 @@ from release.domain.truth import is_moving
 from release.errors import EndpointBusyError, LeaseLostError
 from release.flows.records import LEASE_S, entry, release_of, rollout_of
 from release.flows.stamps import stamp_after
-from release.ports import Clock, Fence, Notices, ReleaseTable, Serving
+from release.flows.turns import Queue
+from release.ports import Alarms, Clock, Fence, Metrics, Notices, ReleaseTable, Serving
 
 _TRAFFIC_MOVES = frozenset({Phase.SHIFTING, Phase.BAKING})
+_ABORTED = "AbortedError"
 
 
 @dataclass(frozen=True, slots=True)
 class Settling:
     table: ReleaseTable
     serving: Serving
+    alarms: Alarms
+    metrics: Metrics
     notices: Notices
+    queue: Queue
     stack: str
     now: Clock
 
@@ -41,21 +47,43 @@ class Settling:
             EndpointBusyError: SageMaker still moves the endpoint, so nobody can say yet what will serve.
             LeaseLostError: the outcome is live, but another rollout holds the lease.
         """
-        rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
-        if not has_ended(rollout.phase):
+        rollout = self._rollout(step)
+        if rollout is None or rollout.execution_arn not in {None, step.execution_arn}:
+            # This execution never had a rollout of its own, and another one's is not for it to end.
+            reason = sentence_of(step.cause) or step.error
+            return Settled(phase=Phase.FAILED, reason=reason, well=False, error=error_of(Phase.FAILED))
+        if has_ended(rollout.phase):
+            self.table.announce(rollout)
+        else:
             if step.outcome == "live":
                 self._end_live(rollout)
             else:
                 self._end_failed(rollout, step.error, sentence_of(step.cause) or step.error)
-            rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
+            rollout = rollout_of(self.table, rollout.endpoint, rollout.rollout_id)
+        self._clean_up(rollout)
         self.notices.tell(self._notification(rollout))
-        return Settled(phase=rollout.phase, reason=rollout.reason)
+        error = error_of(rollout.phase)
+        return Settled(phase=rollout.phase, reason=rollout.reason, well=not error, error=error, plan=rollout.plan)
+
+    def _rollout(self, step: Settlement) -> RolloutItem | None:
+        """The execution's rollout; one that was asked for by hand is bound to the execution's ARN."""
+        if step.rollout_id:
+            return self.table.rollout(step.endpoint, step.rollout_id)
+        bound = self.table.seal(step.execution_arn)
+        return self.table.rollout(bound.endpoint, bound.rollout_id) if bound and bound.rollout_id else None
+
+    def _clean_up(self, rollout: RolloutItem) -> None:
+        """Wake whose turn it is now, and take away what only a rollout under way needs."""
+        self.queue.grant_next(rollout.endpoint)
+        self.alarms.delete(Names(self.stack, rollout.endpoint).alarms(rollout.rollout_id))
 
     def _end_live(self, rollout: RolloutItem) -> None:
         fence = self._fence(rollout)
         if fence:
             name = Names(self.stack, rollout.endpoint).sagemaker_endpoint
             reason = f"endpoint {name} serves release {rollout.release_id}"
+            if rollout.abort:
+                reason += f"; the abort that {rollout.abort.by} asked for came after the finish line"
             release = release_of(self.table, rollout)
             self.table.end(rollout, entry(Phase.LIVE, reason, self.now()), fence, live=release)
             return
@@ -67,6 +95,7 @@ class Settling:
 
     def _end_failed(self, rollout: RolloutItem, error: str, reason: str) -> None:
         fence = self._fence(rollout)
+        error = _ABORTED if rollout.abort else error
         try:
             if fence:
                 self.table.renew_lease(fence)
@@ -86,15 +115,18 @@ class Settling:
         if rollout.phase not in _TRAFFIC_MOVES and not has_begun(state, config_name):
             return None
         if state and is_moving(state):
+            # What failed or is not wanted any more shall not go live while we wait for SageMaker.
+            self.metrics.request_abort(rollout.rollout_id)
             raise EndpointBusyError(
                 f"endpoint {names.sagemaker_endpoint} is still {state.status}; how rollout {rollout.rollout_id} ended "
                 "is recorded when it rests"
             )
         first = rollout.plan is not None and rollout.plan.strategy is Strategy.FIRST_RELEASE
-        aftermath = Aftermath(config_name, first, state)
+        aftermath = Aftermath(config_name, first, state, aborted=rollout.abort is not None)
         if must_be_deleted(aftermath):
             self.serving.delete_endpoint(names.sagemaker_endpoint)
-            return Ending(Phase.FAILED, f"endpoint {names.sagemaker_endpoint}, made for it, was deleted")
+            ended = Phase.ABORTED if aftermath.aborted else Phase.FAILED
+            return Ending(ended, f"endpoint {names.sagemaker_endpoint}, made for it, was deleted")
         return ending_after_traffic(aftermath)
 
     def _fence(self, rollout: RolloutItem) -> Fence | None:

@@ -1,21 +1,22 @@
-"""Green: made, given the traffic, watched. Every change is fenced by the lease and can be asked for twice."""
+"""Green: made and given the traffic. Every change is fenced by the lease and can be asked for twice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from release.contracts.steps import GreenCreated, LeasedStep, ShiftStarted, Watched
+from release.contracts.steps import GreenCreated, LeasedStep, Watched
 from release.contracts.table import ReleaseItem, RolloutItem
 from release.domain.keys import published_prefix
 from release.domain.names import Names
 from release.domain.outcome import has_begun
 from release.domain.phases import Phase
 from release.domain.plan import Strategy, max_execution_s, poll_seconds
-from release.domain.truth import FAILED, is_moving, look
-from release.errors import EndpointBusyError, RolloutFailedError
+from release.domain.truth import FAILED, Progress, is_moving
+from release.errors import AbortedError, AlarmsUnsettledError, EndpointBusyError, RolloutFailedError
 from release.flows.planning import fleet_size, plan_for, plan_item, room_left
-from release.flows.records import enter, entry, fence_of, plan_of, release_of, rollout_of
-from release.flows.stamps import seconds_since
-from release.ports import Alarms, Clock, Probes, ReleaseTable, Serving
+from release.flows.records import check_wanted, enter, entry, fence_of, plan_of, release_of, rollout_of
+from release.ports import Alarms, Clock, Metrics, ReleaseTable, Serving
+
+_OK, _ALARM = "OK", "ALARM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +24,17 @@ class Creating:
     table: ReleaseTable
     serving: Serving
     alarms: Alarms
+    metrics: Metrics
     stack: str
     bucket: str
     execution_role_arn: str
     now: Clock
 
     def create(self, step: LeasedStep) -> GreenCreated:
-        """Make model, endpoint config and guard alarm of the rollout; nothing serves from them yet.
+        """Make model, endpoint config and alarms of the rollout; nothing serves from them yet.
 
         Raises:
+            AbortedError: somebody asked for the rollout's end.
             LeaseLostError: another rollout changes the endpoint now.
             RolloutFailedError: SageMaker refused one of them, or the endpoint is past mending.
         """
@@ -45,7 +48,7 @@ class Creating:
                 f"endpoint {names.sagemaker_endpoint} is Failed and takes no update; delete it and start a new rollout"
             )
         plan = plan_for(release, state, room_left(rollout.plan, fleet_size(state)))
-        reason = f"creating model, endpoint config and guard alarm {name}; {plan.reason}"
+        reason = f"creating model, endpoint config and alarms of {name}; {plan.reason}"
         creating = entry(Phase.CREATING, reason, self.now(), plan_item(plan, rollout.plan))
         enter(self.table, rollout, creating, fence_of(step, self.now()))
         self.serving.ensure_model(
@@ -62,10 +65,20 @@ class Creating:
             startup_timeout_s=release.config.startup_timeout_seconds,
             fallback_types=release.config.instance_types[1:],
         )
-        self.alarms.ensure_guard(
-            names.guard_alarm(step.rollout_id), endpoint_name=names.sagemaker_endpoint, config_name=name
-        )
+        if plan.strategy is not Strategy.FIRST_RELEASE:
+            self._watch_over(names, step.rollout_id)
         return GreenCreated(endpoint_config_name=name)
+
+    def _watch_over(self, names: Names, rollout_id: str) -> None:
+        """Make the alarms that bring blue back. Data come first, so that the alarms find some."""
+        self.metrics.seed(rollout_id)
+        self.alarms.ensure_abort(names.abort_alarm(rollout_id), rollout_id=rollout_id)
+        self.alarms.ensure_dead_man(names.dead_man_alarm(rollout_id), rollout_id=rollout_id)
+        self.alarms.ensure_guard(
+            names.guard_alarm(rollout_id),
+            endpoint_name=names.sagemaker_endpoint,
+            config_name=names.of_rollout(rollout_id),
+        )
 
 
 def container_environment(release: ReleaseItem, rollout: RolloutItem) -> Mapping[str, str]:
@@ -83,25 +96,27 @@ class Shifting:
     table: ReleaseTable
     serving: Serving
     alarms: Alarms
-    probes: Probes
+    metrics: Metrics
     stack: str
     now: Clock
 
-    def shift(self, step: LeasedStep) -> ShiftStarted:
+    def shift(self, step: LeasedStep) -> Watched:
         """Ask SageMaker to bring green up and move the traffic; returns at once.
 
         Raises:
+            AbortedError: somebody asked for the rollout's end, and SageMaker was not asked for anything.
+            AlarmsUnsettledError: an alarm of the rollout does not say OK yet.
             EndpointBusyError: SageMaker is busy with another change.
             LeaseLostError: another rollout changes the endpoint now.
             RolloutFailedError: refused, the guard alarm is tripped already, or the fleet is not the planned one.
         """
         rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
-        release, plan = release_of(self.table, rollout), plan_of(rollout)
-        names = Names(self.stack, step.endpoint)
+        plan, names = plan_of(rollout), Names(self.stack, step.endpoint)
         endpoint_name, config_name = names.sagemaker_endpoint, names.of_rollout(step.rollout_id)
         self.table.renew_lease(fence_of(step, self.now()))
         state = self.serving.describe(endpoint_name)
         if not has_begun(state, config_name):
+            check_wanted(rollout)
             if state and is_moving(state):
                 raise EndpointBusyError(f"endpoint {endpoint_name} is {state.status} for somebody else; try again")
             if (state is None) != (plan.strategy is Strategy.FIRST_RELEASE):
@@ -109,44 +124,32 @@ class Shifting:
             if state is None:
                 self.serving.create_endpoint(endpoint_name, config_name)
             else:
-                alarm = self._quiet(names.guard_alarm(step.rollout_id))
-                limit_s = max_execution_s(plan, release.config.startup_timeout_seconds)
-                self.serving.update_endpoint(
-                    endpoint_name, config_name, plan=plan, alarm_name=alarm, max_execution_s=limit_s
-                )
+                self._update(rollout, names)
         reason = f"SageMaker accepted {config_name} for endpoint {endpoint_name}"
         enter(self.table, rollout, entry(Phase.SHIFTING, reason, self.now()), fence_of(step, self.now()))
-        return ShiftStarted(poll_seconds=poll_seconds(plan.bake_s, moving_s=0))
+        return Watched(progress=Progress.MOVING, reason=reason, poll_seconds=poll_seconds(plan.bake_s, moving_s=0))
 
-    def _quiet(self, alarm_name: str) -> str:
-        """SageMaker would roll back at once on an alarm that is tripped when the update begins."""
-        if self.alarms.is_tripped(alarm_name):
-            raise RolloutFailedError(f"the guard alarm {alarm_name} is tripped before any traffic; look at its history")
-        return alarm_name
+    def _update(self, rollout: RolloutItem, names: Names) -> None:
+        release, plan = release_of(self.table, rollout), plan_of(rollout)
+        self.metrics.beat(rollout.rollout_id)
+        self.serving.update_endpoint(
+            names.sagemaker_endpoint,
+            names.of_rollout(rollout.rollout_id),
+            plan=plan,
+            alarms=self._quiet(names, rollout.rollout_id),
+            max_execution_s=max_execution_s(plan, release.config.startup_timeout_seconds),
+        )
 
-    def watch(self, step: LeasedStep) -> Watched:
-        """How far the shift has come.
-
-        Raises:
-            LeaseLostError: another rollout changes the endpoint now.
-        """
-        rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
-        plan, names = plan_of(rollout), Names(self.stack, step.endpoint)
-        # Renewed before the look: a SageMaker that does not answer must not cost the lease of an endpoint that moves.
-        self.table.renew_lease(fence_of(step, self.now()))
-        state = self.serving.describe(names.sagemaker_endpoint)
-        seen = look(state, names.of_rollout(step.rollout_id))
-        if state and state.baking and rollout.phase is Phase.SHIFTING:
-            baking = entry(Phase.BAKING, f"green serves; watching it for {plan.bake_s} s", self.now())
-            self.table.enter(rollout, baking, fence_of(step, self.now()))
-        answered = self._ask(names.sagemaker_endpoint) if state and state.baking else ""
-        poll_s = poll_seconds(plan.bake_s, seconds_since(self._began(rollout), self.now()))
-        return Watched(progress=seen.progress, reason=seen.reason + answered, poll_seconds=poll_s)
-
-    def _ask(self, endpoint_name: str) -> str:
-        """Ask green while it bakes: where nobody else does, only an error of ours can trip the guard alarm in time."""
-        answer = self.probes.ask(endpoint_name)
-        return f"; a probe was answered with an error: {answer.error}" if answer.error else ""
-
-    def _began(self, rollout: RolloutItem) -> str:
-        return next((line.at for line in rollout.history if line.phase is Phase.SHIFTING), rollout.updated_at)
+    def _quiet(self, names: Names, rollout_id: str) -> tuple[str, ...]:
+        """The rollout's alarms, all of them OK: SageMaker goes by them from the moment that the update begins."""
+        wanted = names.alarms(rollout_id)
+        states = self.alarms.states(wanted)
+        if states.get(names.abort_alarm(rollout_id)) == _ALARM:
+            raise AbortedError(f"the abort alarm {names.abort_alarm(rollout_id)} is tripped; no traffic has moved")
+        guard = names.guard_alarm(rollout_id)
+        if states.get(guard) == _ALARM:
+            raise RolloutFailedError(f"the guard alarm {guard} is tripped before any traffic; look at its history")
+        unsettled = [f"{name} is {states.get(name, 'missing')}" for name in wanted if states.get(name) != _OK]
+        if unsettled:
+            raise AlarmsUnsettledError(f"{', '.join(unsettled)}; every alarm must be OK before traffic moves")
+        return wanted

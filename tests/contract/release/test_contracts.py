@@ -13,12 +13,14 @@ from release.contracts.artifact import Manifest
 from release.contracts.aws_events import EcrImageAction, ObjectCreated
 from release.contracts.base import Contract
 from release.contracts.config import Config, PartialConfig
-from release.contracts.machines import Notification, RollbackInput, parse_release_input
+from release.contracts.machines import Notification, OperateInput, RollbackInput, parse_release_input
 from release.contracts.settings import EndpointSettings
+from release.contracts.steps import Operated
 from release.contracts.table import (
     EndpointItem,
     ImageItem,
     LeaseItem,
+    LedgerItem,
     ReleaseItem,
     RolloutItem,
     SealItem,
@@ -31,11 +33,14 @@ MODELS: dict[str, type[Contract]] = {
     "artifact/manifest": Manifest,
     "release/config": Config,
     "release/settings": EndpointSettings,
+    "release/operate-input": OperateInput,
+    "release/operate-output": Operated,
     "release/rollback-input": RollbackInput,
     "release/notification": Notification,
     "table/endpoint": EndpointItem,
     "table/image": ImageItem,
     "table/lease": LeaseItem,
+    "table/ledger": LedgerItem,
     "table/release": ReleaseItem,
     "table/rollout": RolloutItem,
     "table/seal": SealItem,

@@ -13,7 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ("template.yaml", "infra/network.yaml", "infra/chat.yaml")
-MACHINES = ("release", "rollback")
+MACHINES = ("release", "rollback", "operate")
 PSEUDO = {
     "AWS::StackName": "slipway",
     "AWS::AccountId": "123456789012",

@@ -9,12 +9,14 @@ from jsonata.jsonata import Jsonata
 from moto.stepfunctions.parser.asl.jsonata.jsonata import extract_jsonata_variable_references
 
 import release.errors
+from release.domain.outcome import error_of
+from release.domain.phases import Phase
 from tests.contract.stack.documents import MACHINES, ROOT, as_list, functions, machine, of_type, statements, template
 
 STATES = [(name, state) for name in MACHINES for state in machine(name)["States"]]
 TASKS = [(name, state) for name, state in STATES if machine(name)["States"][state]["Type"] == "Task"]
 ENDS = {"Succeed", "Fail"}
-MOST_WORKING_STATES = 20
+MOST_STATES = 20
 # What Lambda and Step Functions themselves raise, by AWS's developer guide.
 AWS_ERRORS = {
     "Lambda.AWSLambdaException",
@@ -36,6 +38,7 @@ def state_of(name: str, state: str) -> dict[str, Any]:
 def edges(state: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Where a state can go, and what it assigns on the way."""
     assigned = state.get("Assign", {})
+    # A Choice assigns what stands beside its Default on the way there alone.
     for next_state in (state.get("Next"), state.get("Default")):
         if next_state:
             yield next_state, assigned
@@ -63,11 +66,10 @@ def function_of(state: dict[str, Any]) -> str:
 @pytest.mark.parametrize("name", MACHINES)
 def test_a_machine_is_bounded_in_time_and_small_enough_to_read(name: str) -> None:
     definition = machine(name)
-    working = [state for state in definition["States"].values() if state["Type"] not in ENDS]
 
     assert definition["QueryLanguage"] == "JSONata"
     assert definition["TimeoutSeconds"] > 0
-    assert len(working) <= MOST_WORKING_STATES
+    assert len(definition["States"]) <= MOST_STATES
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -98,8 +100,21 @@ def test_a_state_goes_on_or_ends_in_a_named_success_or_failure(name: str, state:
 def test_a_failure_has_a_name_and_a_cause(name: str, state: str) -> None:
     found = state_of(name, state)
     if found["Type"] == "Fail":
-        assert re.fullmatch(r"[A-Z][A-Za-z]+", found["Error"])
+        assert re.fullmatch(r"[A-Z][A-Za-z]+|\{% \$error %\}", found["Error"])
         assert found["Cause"]
+
+
+def test_the_name_that_a_rollout_fails_with_is_the_settlement_s_or_a_plain_word() -> None:
+    named = {
+        assigned["error"]
+        for state in machine("release")["States"].values()
+        for next_state, assigned in edges(state)
+        if next_state in {"Ended badly", "Did it end well?"}
+        if "error" in assigned
+    }
+
+    assert named == {"{% $states.result.Payload.error %}", "RolloutFailed", "RolloutStuck"}
+    assert {error_of(phase) for phase in Phase} - {""} >= {"RolloutFailed", "RolloutStuck"}
 
 
 @pytest.mark.parametrize(("name", "state"), TASKS)
@@ -149,7 +164,9 @@ def test_h007_every_error_that_a_machine_names_is_ours_or_aws_s(name: str) -> No
         for error in rule["ErrorEquals"]
     }
     assigned = {
-        state["Assign"]["error"] for state in machine(name)["States"].values() if "error" in state.get("Assign", {})
+        state["Assign"]["error"]
+        for state in machine(name)["States"].values()
+        if state["Type"] == "Choice" and "error" in state.get("Assign", {})
     }
 
     assert named | assigned <= ours | AWS_ERRORS

@@ -8,24 +8,28 @@ import pytest
 
 from release.contracts import steps
 from release.contracts.base import Contract
-from release.domain.phases import Phase
+from release.flows.records import LEASE_S
 from tests.contract.stack.documents import MACHINES, ROOT, machine
-from tests.contract.stack.test_machines import TASKS, expressions, function_of, state_of
+from tests.contract.stack.test_machines import TASKS, edges, expressions, function_of, state_of
 
+STATES = [(name, found) for name in MACHINES for found in machine(name)["States"].values()]
 CONTRACTS: dict[str, tuple[type[Contract], type[Contract]]] = {
     "register_rollout": (steps.ExecutionInput, steps.Registered),
     "examine_artifact": (steps.RolloutStep, steps.Judged),
     "publish_artifact": (steps.RolloutStep, steps.Published),
     "plan_rollout": (steps.PlanStep, steps.Planned),
-    "acquire_lease": (steps.RolloutStep, steps.LeaseTaken),
+    "await_turn": (steps.TurnStep, steps.Awaited),
     "create_green": (steps.LeasedStep, steps.GreenCreated),
-    "shift_traffic": (steps.LeasedStep, steps.ShiftStarted),
+    "start_preflight": (steps.LeasedStep, steps.Watched),
+    "await_approval": (steps.ApprovalStep, steps.Awaited),
+    "shift_traffic": (steps.LeasedStep, steps.Watched),
     "watch_endpoint": (steps.LeasedStep, steps.Watched),
     "verify_release": (steps.LeasedStep, steps.Judged),
     "settle_rollout": (steps.Settlement, steps.Settled),
     "choose_release": (steps.ExecutionInput, steps.Chosen),
     "start_rollout": (steps.RolloutStep, steps.RolloutStarted),
-    "follow_rollout": (steps.RolloutStep, steps.Followed),
+    "follow_rollout": (steps.FollowStep, steps.Followed),
+    "operate_endpoint": (steps.ExecutionInput, steps.Operated),
 }
 
 
@@ -55,9 +59,34 @@ def test_a_task_keeps_only_words_that_its_function_gives(name: str, state: str) 
 
 
 def test_a_settlement_s_outcome_is_one_that_the_function_knows() -> None:
-    sent = {state_of(name, state)["Arguments"]["Payload"].get("outcome") for name, state in TASKS} - {None}
+    sent = {assigned["outcome"] for _, state in STATES for _, assigned in edges(state) if "outcome" in assigned}
 
     assert sent == set(get_args(steps.Settlement.model_fields["outcome"].annotation))
+
+
+def test_what_a_task_token_is_answered_with_is_what_the_machine_keeps() -> None:
+    """SendTaskSuccess's output is the state's whole result; there is no Payload around it."""
+    kept = {
+        word
+        for name, state in TASKS
+        for expression in expressions(state_of(name, state).get("Assign", {}))
+        for word in re.findall(r"\$states\.result\.(?!Payload)(\w+)", expression)
+    }
+
+    assert kept == words(steps.TurnGranted)
+
+
+@pytest.mark.parametrize(("name", "state"), TASKS)
+def test_a_task_that_waits_for_a_token_hands_it_out_and_asks_again_when_nobody_answers(name: str, state: str) -> None:
+    task = state_of(name, state)
+    waits = task["Resource"].endswith(".waitForTaskToken")
+    asks_again = [retry for retry in task["Retry"] if retry["ErrorEquals"] == ["States.Timeout"]]
+
+    assert waits == ("taskToken" in task["Arguments"]["Payload"]) == bool(asks_again)
+    if waits:
+        assert task["TimeoutSeconds"] * 3 <= LEASE_S, "whoever waits with the lease renews it in time"
+        waits_s = asks_again[0]["MaxAttempts"] * (task["TimeoutSeconds"] + asks_again[0]["MaxDelaySeconds"])
+        assert waits_s < machine(name)["TimeoutSeconds"]
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -88,13 +117,6 @@ def _values_by_word(name: str) -> dict[str, set[str]]:
 
 def _enumerated(kind: Any) -> set[str]:
     return {str(each) for each in kind} if isinstance(kind, type) and issubclass(kind, StrEnum) else set()
-
-
-def test_every_end_that_the_release_machine_tells_apart_is_a_phase() -> None:
-    choices = state_of("release", "How did it end?")["Choices"]
-    ends = {word for choice in choices for word in re.findall(r"'(\w+)'", choice["Condition"])}
-
-    assert ends == {Phase.REJECTED, Phase.ROLLED_BACK, Phase.SKIPPED, Phase.STUCK}
 
 
 @pytest.mark.parametrize("function", CONTRACTS)

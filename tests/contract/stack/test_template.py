@@ -77,6 +77,7 @@ def test_the_stack_tells_exactly_what_people_and_the_client_need() -> None:
         "ArtifactBucketName",
         "ReleaseStateMachineArn",
         "RollbackStateMachineArn",
+        "OperateStateMachineArn",
         "InferenceRepositoryUri",
         "ReleaseTableName",
         "ChatUrl",

@@ -9,29 +9,35 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
+from boto3.dynamodb.types import TypeDeserializer
 
+import release.errors
 from local import gateway
+from local.alarms import AlarmEvaluator
 from local.clock import Clock
 from local.images import RunSpec
+from local.moto_patches.patching import Patches
 from local.sagemaker import SageMakerTwin
 from local.sagemaker.fleets.instance import Limits
 from local.world import ACCOUNT, REGION, World
 from release import wiring
-from release.errors import ReleaseError
+from release.errors import AlarmsUnsettledError, EndpointBusyError, ReleaseError
 
 CONTAINER = Path(__file__).with_name("container.py")
 EVENTS = Path(__file__).parents[3] / "events"
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/slipway-inference"
+DEADLINE_S = 60
 BUCKET, TABLE = "slipway-artifacts", "slipway-releases"
-TIME_SCALE = 120.0
+TIME_SCALE = 30.0  # the dead-man alarm waits 120 s, so a busy machine may be silent for 4 s
 DEFAULTS = json.loads((EVENTS / "release/config.example.json").read_text(encoding="utf-8")) | {
-    "bakeSeconds": 30,
+    "bakeSeconds": 10,
     "startupTimeoutSeconds": 120,
 }
 
@@ -41,8 +47,42 @@ class AnyImage:
         return RunSpec([sys.executable, "-I", str(CONTAINER)], CONTAINER.parent, {})
 
 
-class Failed(Exception):  # noqa: N818 - what Step Functions calls it
-    """An execution's failure as its caller sees it."""
+@dataclass
+class Tokens:
+    """Plays the executions that wait: hands tokens out and keeps what they are answered with."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    def new(self) -> str:
+        return f"token-{next(self._numbers)}"
+
+    def succeed(self, task_token: str, answer: Mapping[str, Any]) -> bool:
+        return self._keep(task_token, dict(answer))
+
+    def fail(self, task_token: str, error: str, cause: str) -> bool:
+        return self._keep(task_token, getattr(release.errors, error)(cause))
+
+    def _keep(self, task_token: str, answer: Any) -> bool:
+        if not task_token or task_token in self.answers:
+            return False
+        self.answers[task_token] = answer
+        return True
+
+    def answer(self, token: str) -> dict[str, Any]:
+        """What the token was answered with; an error is raised as the state's own."""
+        deadline = time.monotonic() + DEADLINE_S
+        while token not in self.answers:
+            assert time.monotonic() < deadline, f"nobody answered {token}"
+            time.sleep(0.02)
+        found = self.answers[token]
+        if isinstance(found, Exception):
+            raise found
+        return dict(found)
+
+
+def execution_of(rollout_id: str) -> str:
+    return f"arn:{rollout_id}"
 
 
 @dataclass
@@ -50,6 +90,7 @@ class Stack:
     """Deeds in the domain's words. `release` plays the release machine."""
 
     world: World
+    tokens: Tokens = field(default_factory=Tokens)
     clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
@@ -95,29 +136,60 @@ class Stack:
     def release(self, rollout_id: str) -> dict[str, Any]:
         """Take every step of the release machine; the settlement's answer."""
         step: dict[str, Any] = {"endpoint": "chat", "rolloutId": rollout_id}
-        registered = self.call("register_rollout", {"input": step, "executionArn": f"arn:{rollout_id}"})
+        registered = self.call("register_rollout", {"input": step, "executionArn": execution_of(rollout_id)})
         try:
             self._steps(step, published=registered["published"])
-        except Failed as failure:
-            error, cause = failure.args
-            return self.call("settle_rollout", step | {"outcome": "failed", "error": error, "cause": cause})
         except ReleaseError as failure:
+            return self.settled(step, failure)
+        return self.settled(step)
+
+    def settled(self, step: Mapping[str, Any], failure: ReleaseError | None = None) -> dict[str, Any]:
+        """Settle as the machine does: again and again while SageMaker moves the endpoint."""
+        how = {"outcome": "live", "error": "", "cause": ""}
+        if failure:
             cause = json.dumps({"errorType": type(failure).__name__, "errorMessage": str(failure)})
-            failed = {"outcome": "failed", "error": type(failure).__name__, "cause": cause}
-            return self.call("settle_rollout", step | failed)
-        return self.call("settle_rollout", step | {"outcome": "live", "error": "", "cause": ""})
+            how = {"outcome": "failed", "error": type(failure).__name__, "cause": cause}
+        who = {"endpoint": "chat", "rolloutId": step["rolloutId"], "executionArn": execution_of(step["rolloutId"])}
+        return self.patiently("settle_rollout", who | how, EndpointBusyError)
 
     def _steps(self, step: dict[str, Any], *, published: bool) -> None:
         if not published:
-            self._expect(self.call("examine_artifact", step), "verdict", "passed", "ArtifactRejectedError")
+            self.call("examine_artifact", step)
             self.call("publish_artifact", step)
         if self.call("plan_rollout", step | {"planOnly": False})["alreadyLive"]:
             return
-        leased = step | self.call("acquire_lease", step)
+        self.shifted(self.created(self.leased(step)))
+
+    def leased(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Wait for one's turn as an execution does, with a token that somebody answers."""
+        token = self.tokens.new()
+        self.call("await_turn", step | {"taskToken": token})
+        return step | self.tokens.answer(token)
+
+    def created(self, leased: dict[str, Any]) -> dict[str, Any]:
+        """Green and its alarms."""
         self.call("create_green", leased)
-        self.call("shift_traffic", leased)
-        self._expect(self.watched(leased), "progress", "arrived", "RolloutFailedError")
-        self._expect(self.call("verify_release", leased), "verdict", "passed", "RolloutFailedError")
+        assert self.call("start_preflight", leased)["progress"] == "preflightPassed"
+        token = self.tokens.new()
+        self.call("await_approval", leased | {"taskToken": token})
+        self.tokens.answer(token)
+        return leased
+
+    def shifted(self, leased: dict[str, Any]) -> None:
+        """The shift, watched to its end and verified."""
+        self.patiently("shift_traffic", leased, AlarmsUnsettledError)
+        assert self.watched(leased)["progress"] == "arrived"
+        self.call("verify_release", leased)
+
+    def patiently(self, function: str, event: Mapping[str, Any], *errors: type[ReleaseError]) -> dict[str, Any]:
+        """Ask again, as the machine does, while the function says that time will heal it."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                return self.call(function, event)
+            except errors:
+                assert time.monotonic() < deadline, f"{function} did not get through"
+                time.sleep(0.1)
 
     def watched(self, leased: dict[str, Any]) -> dict[str, Any]:
         """What the machine's loop of waiting and watching ends with."""
@@ -125,15 +197,25 @@ class Stack:
             time.sleep(watched["pollSeconds"] / TIME_SCALE)
         return watched
 
-    @staticmethod
-    def _expect(answer: dict[str, Any], name: str, value: str, error: str) -> None:
-        if answer[name] != value:
-            raise Failed(error, answer["reason"])
+    def operate(self, verb: str, **more: str) -> dict[str, Any]:
+        reason = {} if verb == "why" else {"reason": "the test says so"}
+        asked = {"verb": verb, "endpoint": "chat", "actor": "ana", **reason, **more}
+        return self.call("operate_endpoint", {"input": asked, "executionArn": "arn:operate"})
 
     def item(self, sk: str, pk: str = "endpoint#chat") -> dict[str, Any] | None:
         key = {"pk": {"S": pk}, "sk": {"S": sk}}
         found = self.client("dynamodb").get_item(TableName=TABLE, Key=key).get("Item")
         return {name: next(iter(value.values())) for name, value in found.items()} if found else None
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Every line, as the table holds it."""
+        found = self.client("dynamodb").query(
+            TableName=TABLE,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :ledger)",
+            ExpressionAttributeValues={":pk": {"S": "endpoint#chat"}, ":ledger": {"S": "ledger#"}},
+        )["Items"]
+        lines = [{name: TypeDeserializer().deserialize(value) for name, value in item.items()} for item in found]
+        return [{**line, "seq": int(line["seq"])} for line in lines]
 
     def answers(self) -> str:
         """Who answers on the endpoint."""
@@ -163,7 +245,16 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     _forget_clients()
-    yield Stack(world)
+    found, patches = Stack(world), Patches()
+    # Step Functions is played, and functions read the embedded clock as they do where the embedded AWS runs them.
+    monkeypatch.setattr(wiring, "_waiters", lambda: found.tokens)
+    monkeypatch.setattr(wiring, "_now", world.clock.now)
+    alarms = AlarmEvaluator(world, lambda *_: None)
+    alarms.install(patches)
+    alarms.start()
+    yield found
+    alarms.stop()
+    patches.undo()
     _forget_clients()
     twin.stop()
     server.shutdown()

@@ -54,7 +54,7 @@ def table(request: pytest.FixtureRequest) -> Iterator[ReleaseTable]:
                 {"AttributeName": "sk", "AttributeType": "S"},
             ],
         )
-        yield DynamoReleaseTable(client, table="releases")
+        yield DynamoReleaseTable(client, table="releases", tell=lambda *_: None)
 
 
 @pytest.fixture(params=["fake", "S3"])
@@ -212,7 +212,9 @@ def test_writing_under_the_lease_renews_it(table: ReleaseTable) -> None:
     table.enter(ONE, Entry(Phase.EXAMINED, "x", AT), fence)
 
     assert table.lease_holder("chat", LATEST) == ONE.rollout_id
-    other = leased(table)
+    moved = table.rollout("chat", ONE.rollout_id)
+    assert moved is not None
+    other = Fence("chat", ONE.rollout_id, table.take_lease(moved, now=AT, expires_at=LATER), LATEST)
     table.renew_lease(other)
     assert table.lease_holder("chat", LATEST) == ONE.rollout_id
 

@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 
-from local.alarms import AlarmEvaluator
-from local.moto_patches.patching import Patches
-from release.errors import ArtifactIncompleteError, LeaseHeldError, LeaseLostError, OvertakenError, UnknownReleaseError
+from release.errors import (
+    ArtifactIncompleteError,
+    ArtifactRejectedError,
+    LeaseLostError,
+    OvertakenError,
+    ReleaseError,
+    UnknownReleaseError,
+)
 from tests.builders.artifacts import artifact, sharded, tarball
 from tests.integration.release.conftest import BUCKET, TABLE, Stack
 
@@ -64,7 +69,7 @@ def test_a_second_drop_replaces_the_first_and_a_rollback_brings_it_back(stack: S
 
     assert back == first.replace("-1", "-2")
     assert stack.answers().endswith(f"rollout={back}")
-    followed = stack.call("follow_rollout", {"endpoint": "chat", "rolloutId": back})
+    followed = stack.call("follow_rollout", {"endpoint": "chat", **chosen})
     assert (followed["ended"], followed["live"]) == (True, True)
 
 
@@ -104,7 +109,7 @@ def test_a_first_release_that_cannot_answer_leaves_no_endpoint_behind(stack: Sta
 
 def test_a_guard_alarm_in_the_bake_brings_blue_back(stack: Stack) -> None:
     first = first_live(stack)
-    # Ten seconds here: time enough to trip the alarm on a busy machine, and the rollback ends the bake.
+    # Forty seconds here: time enough to trip the alarm on a busy machine, and the rollback ends the bake.
     second = stack.call("receive_artifact", stack.drop("v2", artifact("v2"), b'{"config": {"bakeSeconds": 1200}}'))[
         "rolloutId"
     ]
@@ -127,17 +132,9 @@ def test_a_guard_alarm_in_the_bake_brings_blue_back(stack: Stack) -> None:
 
 def test_green_that_fails_every_answer_is_rolled_back_though_nobody_else_asks_it(stack: Stack) -> None:
     first = first_live(stack)
-    patches = Patches()
-    evaluator = AlarmEvaluator(stack.world, lambda *_: None)
-    evaluator.install(patches)
-    evaluator.start()
-    try:
-        # Twenty seconds here; the rollback ends the bake long before.
-        rude = stack.drop("v2", artifact("rude"), b'{"config": {"bakeSeconds": 2400}}')
-        settled = stack.release(stack.call("receive_artifact", rude)["rolloutId"])
-    finally:
-        evaluator.stop()
-        patches.undo()
+    # Forty seconds here; the rollback ends the bake long before.
+    rude = stack.drop("v2", artifact("rude"), b'{"config": {"bakeSeconds": 1200}}')
+    settled = stack.release(stack.call("receive_artifact", rude)["rolloutId"])
 
     assert settled["phase"] == "rolled_back", settled["reason"]
     assert stack.answers().endswith(f"rollout={first}")
@@ -174,10 +171,8 @@ def test_a_missing_shard_is_refused_at_once(stack: Stack) -> None:
     files = sharded()
     del files["model-2.safetensors"]
 
-    judged = stack.call("examine_artifact", registered(stack, files))
-
-    assert judged["verdict"] == "failed"
-    assert "model-2.safetensors is missing" in judged["reason"]
+    with pytest.raises(ArtifactRejectedError, match=r"model-2\.safetensors is missing"):
+        stack.call("examine_artifact", registered(stack, files))
 
 
 def test_a_seal_before_its_files_waits_for_them(stack: Stack) -> None:
@@ -211,10 +206,8 @@ def test_a_drop_that_changes_after_its_seal_is_refused(stack: Stack) -> None:
     step = registered(stack, artifact())
     stack.upload("models/chat/v1/config.json", b'{"model_type": "other"}')
 
-    judged = stack.call("examine_artifact", step)
-
-    assert judged["verdict"] == "failed"
-    assert "changed after the drop was sealed" in judged["reason"]
+    with pytest.raises(ArtifactRejectedError, match="changed after the drop was sealed"):
+        stack.call("examine_artifact", step)
 
 
 def test_one_seal_starts_one_rollout_however_often_its_event_comes(stack: Stack) -> None:
@@ -331,6 +324,13 @@ def planned(stack: Stack, step: dict[str, Any]) -> None:
     stack.call("plan_rollout", step | {"planOnly": False})
 
 
+def awaits(stack: Stack, step: dict[str, Any]) -> str:
+    """The rollout's execution asks for its turn; the token that it waits with."""
+    token = stack.tokens.new()
+    stack.call("await_turn", step | {"taskToken": token})
+    return token
+
+
 def test_of_two_drops_that_wait_the_newer_one_goes_on_whichever_asks_first(stack: Stack) -> None:
     first = first_live(stack)
     older = {"endpoint": "chat", "rolloutId": dropped(stack, "v2")}
@@ -339,11 +339,10 @@ def test_of_two_drops_that_wait_the_newer_one_goes_on_whichever_asks_first(stack
         planned(stack, step)
 
     with pytest.raises(OvertakenError, match=newer["rolloutId"]) as overtaken:
-        stack.call("acquire_lease", older)
+        stack.tokens.answer(awaits(stack, older))
 
-    caught = {"outcome": "failed", "error": "OvertakenError", "cause": str(overtaken.value)}
-    assert stack.call("settle_rollout", older | caught)["phase"] == "skipped"
-    assert stack.call("acquire_lease", newer)["leaseToken"] > 1
+    assert stack.settled(older, overtaken.value)["phase"] == "skipped"
+    assert stack.tokens.answer(awaits(stack, newer))["leaseToken"] > 1
     assert stack.answers().endswith(f"rollout={first}")
 
 
@@ -352,29 +351,43 @@ def test_one_rollout_at_a_time_changes_an_endpoint(stack: Stack) -> None:
     one = {"endpoint": "chat", "rolloutId": dropped(stack, "v1")}
     two = {"endpoint": "chat", "rolloutId": dropped(stack, "v2")}
     planned(stack, one)
-    held = stack.call("acquire_lease", one)
+    held = stack.tokens.answer(awaits(stack, one))
     planned(stack, two)
 
-    assert stack.call("acquire_lease", one) == held
-    with pytest.raises(LeaseHeldError, match=one["rolloutId"]):
-        stack.call("acquire_lease", two)
+    assert stack.tokens.answer(awaits(stack, one)) == held
+    waits = awaits(stack, two)
+    assert waits not in stack.tokens.answers
     assert phase(stack, two["rolloutId"]) == "waiting"
 
-    # The first holder dies; its lease runs out.
+    # The first holder dies; its lease runs out, and the second asks again as it does every five minutes.
     stack.client("dynamodb").update_item(
         TableName=TABLE,
         Key={"pk": {"S": "endpoint#chat"}, "sk": {"S": "lease"}},
         UpdateExpression="SET expiresAt = :past",
         ExpressionAttributeValues={":past": {"S": "2020-01-01T00:00:00.000Z"}},
     )
-    assert stack.call("acquire_lease", two)["leaseToken"] == held["leaseToken"] + 1
-    with pytest.raises(LeaseLostError, match="another rollout"):
+    assert stack.tokens.answer(awaits(stack, two))["leaseToken"] == held["leaseToken"] + 1
+    with pytest.raises(LeaseLostError, match="another rollout") as lost:
         stack.call("create_green", one | held)
-    failed = stack.call("settle_rollout", one | {"outcome": "failed", "error": "LeaseLostError", "cause": "it died"})
-    assert failed["phase"] == "failed"
+    assert stack.settled(one, lost.value)["phase"] == "failed"
     lease = stack.item("lease")
     assert lease is not None
     assert lease["holder"] == two["rolloutId"]
+
+
+def test_whoever_ends_wakes_the_next(stack: Stack) -> None:
+    stack.call("receive_image", stack.push())
+    one = {"endpoint": "chat", "rolloutId": dropped(stack, "v1")}
+    planned(stack, one)
+    stack.tokens.answer(awaits(stack, one))
+    two = {"endpoint": "chat", "rolloutId": dropped(stack, "v2")}
+    planned(stack, two)
+    waits = awaits(stack, two)
+
+    stack.settled(one, ReleaseError("it failed before any traffic"))
+
+    assert waits in stack.tokens.answers
+    assert stack.tokens.answer(waits)["leaseToken"] == 2
 
 
 def test_every_step_can_be_taken_twice(stack: Stack) -> None:
@@ -384,19 +397,19 @@ def test_every_step_can_be_taken_twice(stack: Stack) -> None:
         assert call(function, step) == call(function, step)
     plan = step | {"planOnly": False}
     assert call("plan_rollout", plan) == call("plan_rollout", plan)
-    assert call("acquire_lease", step) == call("acquire_lease", step)
-    leased = step | call("acquire_lease", step)
-    for function in ("create_green", "shift_traffic"):
+    leased = stack.leased(step)
+    assert stack.leased(step) == leased
+    for function in ("create_green", "start_preflight", "shift_traffic"):
         assert call(function, leased) == call(function, leased)
 
     assert stack.watched(leased)["progress"] == "arrived"
+    assert call("watch_endpoint", leased)["progress"] == "arrived"
     assert call("verify_release", leased) == call("verify_release", leased)
-    settled = call("settle_rollout", step | {"outcome": "live", "error": "", "cause": ""})
+    settled = stack.settled(step)
 
     assert settled["phase"] == "live"
-    assert call("settle_rollout", step | {"outcome": "live", "error": "", "cause": ""}) == settled
-    failed_later = call("settle_rollout", step | {"outcome": "failed", "error": "States.Timeout", "cause": ""})
-    assert failed_later == settled
+    assert stack.settled(step) == settled
+    assert stack.settled(step, ReleaseError("too late")) == settled
 
 
 def test_a_rollout_by_hand_can_name_a_drop_or_published_bytes(stack: Stack) -> None:

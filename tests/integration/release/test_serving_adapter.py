@@ -254,9 +254,9 @@ def test_more_types_than_one_are_pools_in_order_of_preference(sagemaker: Stubbed
         ),
     ],
 )
-def test_an_update_carries_the_plan_and_the_guard(sagemaker: Stubbed, strategy: Strategy, policy: Any) -> None:
+def test_an_update_carries_the_plan_and_every_alarm(sagemaker: Stubbed, strategy: Strategy, policy: Any) -> None:
     serving, stub = sagemaker
-    guarded = policy | {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "guard"}]}}
+    guarded = policy | {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "guard"}, {"AlarmName": "abort"}]}}
     wanted = {
         "EndpointName": "slipway-chat",
         "EndpointConfigName": "green",
@@ -265,12 +265,14 @@ def test_an_update_carries_the_plan_and_the_guard(sagemaker: Stubbed, strategy: 
     }
     stub.add_response("update_endpoint", {"EndpointArn": ARN}, wanted)
 
-    serving.update_endpoint("slipway-chat", "green", plan=plan(strategy), alarm_name="guard", max_execution_s=4000)
+    serving.update_endpoint(
+        "slipway-chat", "green", plan=plan(strategy), alarms=["guard", "abort"], max_execution_s=4000
+    )
 
-    assert deployment_config(plan(strategy), "guard", 4000) == guarded
+    assert deployment_config(plan(strategy), ["guard", "abort"], 4000) == guarded
 
 
 def test_a_bake_shorter_than_the_last_step_s_wait_needs_no_more() -> None:
-    config = deployment_config(plan(Strategy.CANARY, bake_s=10), "guard", 600)
+    config = deployment_config(plan(Strategy.CANARY, bake_s=10), ["guard"], 600)
 
     assert config["BlueGreenUpdatePolicy"]["TerminationWaitInSeconds"] == 0

@@ -4,7 +4,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -41,6 +41,7 @@ class Execution:
     output: Any
     states: list[str]
     sent: dict[str, list[dict[str, Any]]]
+    events: int
 
 
 @dataclass
@@ -53,8 +54,18 @@ class Machines:
     def client(self, service: str) -> Any:
         return self.world.client(service)
 
-    def run(self, name: str, script: dict[str, list[dict[str, Any]]] | None = None) -> Execution:
-        """Run a machine to its end; the script says, by step, what its first, second, … call answers or raises."""
+    def run(
+        self,
+        name: str,
+        script: dict[str, list[dict[str, Any]]] | None = None,
+        meanwhile: Callable[[Path], None] = lambda _: None,
+    ) -> Execution:
+        """Run a machine to its end.
+
+        Args:
+            script: by step, what its first, second, … call answers or raises.
+            meanwhile: what happens while it runs; it is given the folder where steps note what they were sent.
+        """
         rollout_id = f"{next(self._numbers):012x}-1"
         folder = self.scripts / rollout_id
         folder.mkdir()
@@ -65,6 +76,7 @@ class Machines:
             name=rollout_id,
             input=json.dumps({"endpoint": "chat", "rolloutId": rollout_id}),
         )
+        meanwhile(folder)
         deadline = time.monotonic() + DEADLINE_S
         while (found := client.describe_execution(executionArn=started["executionArn"]))["status"] == "RUNNING":
             assert time.monotonic() < deadline, f"{name} {rollout_id} still runs after {DEADLINE_S} s"
@@ -80,7 +92,15 @@ class Machines:
                 path.stem: [json.loads(line) for line in path.read_text().splitlines()]
                 for path in folder.glob("*.calls")
             },
+            len(events),
         )
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="package")

@@ -9,14 +9,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+import boto3
+
 ANSWERS: dict[str, dict[str, Any]] = {
     "register_rollout": {"endpoint": "chat", "releaseId": "3f2a91c07d4e", "published": False, "planOnly": False},
     "examine_artifact": {"verdict": "passed", "reason": "it keeps every rule"},
     "publish_artifact": {"artifactId": "6b3a", "files": 4},
     "plan_rollout": {"strategy": "allAtOnce", "fleetSize": 1, "bakeSeconds": 5, "alreadyLive": False},
-    "acquire_lease": {"leaseToken": 7},
+    "await_turn": {"leaseToken": 7},
     "create_green": {"endpointConfigName": "slipway-chat-3f2a91c07d4e-1"},
-    "shift_traffic": {"pollSeconds": 1},
+    "start_preflight": {"progress": "preflightPassed", "reason": "there is none", "pollSeconds": 1},
+    "await_approval": {},
+    "shift_traffic": {"progress": "moving", "reason": "SageMaker accepted it", "pollSeconds": 1},
     "watch_endpoint": {"progress": "arrived", "reason": "InService", "pollSeconds": 1},
     "verify_release": {"verdict": "passed", "reason": "it answers with its id"},
     "settle_rollout": {},
@@ -25,6 +29,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "executionArn": "arn:aws:states:us-east-1:123456789012:execution:slipway-release:x",
         "pollSeconds": 1,
     },
+    "operate_endpoint": {"verb": "why", "endpoint": "chat", "sentence": "endpoint chat serves"},
     "follow_rollout": {"phase": "live", "ended": True, "live": True, "reason": "it serves", "pollSeconds": 1},
 }
 
@@ -42,7 +47,17 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         raise type(turn["raise"], (Exception,), {})(turn["message"])
     answer = ANSWERS[step] | turn
     if step == "settle_rollout":
-        answer = {"phase": "live" if event["outcome"] == "live" else "failed", "reason": "settled"} | turn
+        live = event["outcome"] == "live"
+        ended = {"phase": "live", "error": ""} if live else {"phase": "failed", "error": "RolloutFailed"}
+        answer = {**ended, "well": live, "reason": "settled", "plan": {}} | turn
     if step in {"register_rollout", "choose_release"}:
         answer["rolloutId"] = script_id
+    if "taskToken" in event and answer.pop("wakes", True):
+        return wake(event["taskToken"], answer)
     return answer
+
+
+def wake(token: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """A token is answered by whoever knows the answer; here the step itself does, unless the script says not to."""
+    boto3.client("stepfunctions").send_task_success(taskToken=token, output=json.dumps(answer))
+    return {"waiting": False}

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from release.contracts.steps import ExecutionInput, LeasedStep, RolloutStep
+from release.contracts.steps import ExecutionInput, FollowStep, LeasedStep, RolloutStep
 from release.domain.phases import Phase
-from release.domain.truth import Progress
 from release.errors import (
     EndpointBusyError,
     InvalidInputError,
@@ -29,10 +28,10 @@ def test_a_rollback_by_sagemaker_is_lost_and_settled_as_rolled_back(house: House
     house.shifting.shift(step)
     house.serving.roll_back(ENDPOINT, reason)
 
-    watched = house.shifting.watch(step)
-    settled = house.settle(step, "failed", "RolloutFailedError", watched.reason)
+    with pytest.raises(RolloutFailedError) as lost:
+        house.watching.watch(step)
+    settled = house.settle(step, "failed", "RolloutFailedError", str(lost.value))
 
-    assert watched.progress is Progress.LOST
     assert settled.phase is Phase.ROLLED_BACK
     assert house.config_name(first) in settled.reason
     assert house.table.lease_holder("chat", "2026-11-23T12:00:01.000Z") is None
@@ -67,7 +66,7 @@ def test_a_release_that_is_live_already_is_skipped_unless_another_rollout_is_und
 
     settled = house.settle(LeasedStep(endpoint="chat", rollout_id=again, lease_token=1), "live")
     assert settled.phase is Phase.SKIPPED
-    assert house.following.follow(step).live
+    assert house.following.follow(FollowStep(**step.model_dump(), release_id=again.partition("-")[0])).live
 
 
 def test_green_that_serves_unproved_needs_a_person(house: House) -> None:
@@ -143,7 +142,8 @@ def test_a_rollout_that_another_has_superseded_meanwhile_has_done_its_work(house
     first = house.live()
     house.live("v2")
 
-    followed = house.following.follow(RolloutStep(endpoint="chat", rollout_id=first.rollout_id))
+    release_id = first.rollout_id.partition("-")[0]
+    followed = house.following.follow(FollowStep(endpoint="chat", rollout_id=first.rollout_id, release_id=release_id))
 
     assert (followed.phase, followed.ended, followed.live) == (Phase.SUPERSEDED, True, True)
 
@@ -154,7 +154,7 @@ def test_whoever_lost_the_lease_closes_only_its_own_record(house: House) -> None
     house.serving.endpoints[ENDPOINT] = replace(house.serving.endpoints[ENDPOINT], status="Failed")
     house.now.forward(10_000)
     other = house.planned("v2")
-    house.leasing.acquire(RolloutStep(endpoint="chat", rollout_id=other))
+    house.leased(other)
 
     settled = house.settle(step, "failed", "LeaseLostError", "it took too long")
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from release.contracts.config import PartialConfig
-from release.contracts.steps import ExecutionInput, RolloutStep
+from release.contracts.steps import ExecutionInput, FollowStep, RolloutStep
 from release.domain.phases import Phase
 from release.errors import (
     InvalidInputError,
@@ -224,7 +224,7 @@ def test_a_rollback_is_chosen_once_and_its_execution_started_once(house: House) 
 
     assert started == house.starting.start(step)
     assert ("chat", chosen.rollout_id) in house.machine.started
-    followed = house.following.follow(step)
+    followed = house.following.follow(FollowStep(**step.model_dump(), release_id=chosen.release_id))
     assert (followed.phase, followed.ended, followed.live) == (Phase.RECEIVED, False, False)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from release.contracts.config import PartialConfig
 from release.contracts.settings import PolicySettings
-from release.contracts.steps import LeasedStep, RolloutStep
+from release.contracts.steps import RolloutStep
 from release.contracts.table import RolloutItem
 from release.domain.phases import Phase
 from release.domain.plan import Strategy
@@ -199,8 +199,7 @@ def test_a_fleet_that_grew_meanwhile_leaves_less_room(house: House) -> None:
     assert record(house, rollout).plan is not None
     house.serving.endpoints[ENDPOINT] = replace(house.serving.endpoints[ENDPOINT], fleet_size=4)
 
-    token = house.leasing.acquire(RolloutStep(endpoint="chat", rollout_id=rollout)).lease_token
-    house.creating.create(LeasedStep(endpoint="chat", rollout_id=rollout, lease_token=token))
+    house.creating.create(house.leased(rollout))
 
     plan = record(house, rollout).plan
     assert plan is not None

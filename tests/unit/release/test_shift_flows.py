@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from release.contracts.steps import LeasedStep, RolloutStep
+from release.contracts.steps import RolloutStep
 from release.domain.phases import Phase
 from release.domain.plan import Strategy
 from release.domain.truth import ProbeAnswer, Progress, Verdict
 from release.errors import (
+    AlarmsUnsettledError,
     EndpointBusyError,
     InvalidInputError,
     RolloutFailedError,
@@ -48,7 +49,54 @@ def test_green_is_made_of_what_the_release_pins_and_knows_its_name(house: House)
         "SLIPWAY_MODEL_NAME": "chat",
     }
     assert house.serving.configs[name] == ("ml.g5.4xlarge", 1, 600)
+
+
+def test_a_first_release_has_no_alarms_because_there_is_no_blue_to_go_back_to(house: House) -> None:
+    house.created()
+
+    assert (house.alarms.guards, house.alarms.own, house.metrics.seeded) == ({}, {}, [])
+
+
+def test_green_that_replaces_a_release_gets_its_three_alarms_and_data_for_them(house: House) -> None:
+    house.live()
+    step = house.created("v2")
+
+    name = house.config_name(step)
     assert house.alarms.guards == {f"{name}-guard": (ENDPOINT, name)}
+    assert house.alarms.own == {f"{name}-abort": step.rollout_id, f"{name}-dead-man": step.rollout_id}
+    assert house.metrics.seeded == [step.rollout_id]
+
+
+@pytest.mark.parametrize("alarm", ["guard", "abort", "dead-man"])
+def test_no_traffic_moves_before_every_alarm_says_ok(house: House, alarm: str) -> None:
+    house.live()
+    step = house.created("v2")
+    house.alarms.said[f"{house.config_name(step)}-{alarm}"] = "INSUFFICIENT_DATA"
+
+    with pytest.raises(AlarmsUnsettledError, match=f"{alarm} is INSUFFICIENT_DATA"):
+        house.shifting.shift(step)
+    assert house.serving.updates == []
+    house.alarms.said.clear()
+    assert house.shifting.shift(step).progress is Progress.MOVING
+
+
+def test_a_dead_man_that_slept_through_a_wait_is_woken_and_not_taken_for_a_wish_to_stop(house: House) -> None:
+    house.live()
+    step = house.created("v2")
+    house.alarms.said[f"{house.config_name(step)}-dead-man"] = "ALARM"
+
+    with pytest.raises(AlarmsUnsettledError, match="dead-man is ALARM"):
+        house.shifting.shift(step)
+    assert house.metrics.beats[-1] == step.rollout_id
+
+
+def test_an_alarm_that_somebody_deleted_keeps_the_traffic_where_it_is(house: House) -> None:
+    house.live()
+    step = house.created("v2")
+    house.alarms.delete([f"{house.config_name(step)}-abort"])
+
+    with pytest.raises(AlarmsUnsettledError, match="abort is missing"):
+        house.shifting.shift(step)
 
 
 def test_a_second_release_has_as_many_instances_as_serve_now(house: House) -> None:
@@ -59,8 +107,9 @@ def test_a_second_release_has_as_many_instances_as_serve_now(house: House) -> No
     house.shifting.shift(step)
 
     assert house.serving.configs[house.config_name(step)][1] == 4
-    ((config_name, plan, alarm, limit_s),) = house.serving.updates
-    assert (config_name, alarm) == (house.config_name(step), f"{house.config_name(step)}-guard")
+    ((config_name, plan, alarms, limit_s),) = house.serving.updates
+    assert config_name == house.config_name(step)
+    assert alarms == tuple(f"{config_name}-{alarm}" for alarm in ("guard", "abort", "dead-man"))
     assert (plan.strategy, plan.fleet_size, limit_s) == (Strategy.CANARY, 4, 1800 + 2 * 600 + 60 + 300)
 
 
@@ -73,8 +122,7 @@ def test_a_rollout_that_waited_for_the_first_release_is_planned_anew(house: Hous
     house.serving.arrive(ENDPOINT)
     house.settle(first, "live")
 
-    token = house.leasing.acquire(RolloutStep(endpoint="chat", rollout_id=second)).lease_token
-    step = LeasedStep(endpoint="chat", rollout_id=second, lease_token=token)
+    step = house.leased(second)
     house.creating.create(step)
     house.shifting.shift(step)
 
@@ -94,7 +142,7 @@ def test_an_endpoint_that_is_busy_is_tried_again_later(house: House) -> None:
 def test_a_tripped_guard_stops_the_shift_before_any_traffic(house: House) -> None:
     house.live()
     step = house.created("v2")
-    house.alarms.tripped.add(f"{house.config_name(step)}-guard")
+    house.alarms.said[f"{house.config_name(step)}-guard"] = "ALARM"
 
     with pytest.raises(RolloutFailedError, match="tripped before any traffic"):
         house.shifting.shift(step)
@@ -114,8 +162,7 @@ def test_a_failed_endpoint_is_told_before_anything_is_made(house: House) -> None
     house.live()
     rollout = house.planned("v2")
     house.serving.endpoints[ENDPOINT] = replace(house.serving.endpoints[ENDPOINT], status="Failed")
-    token = house.leasing.acquire(RolloutStep(endpoint="chat", rollout_id=rollout)).lease_token
-    step = LeasedStep(endpoint="chat", rollout_id=rollout, lease_token=token)
+    step = house.leased(rollout)
 
     with pytest.raises(RolloutFailedError, match="is Failed and takes no update; delete it"):
         house.creating.create(step)
@@ -133,7 +180,7 @@ def test_a_watch_that_sees_nothing_keeps_the_lease_all_the_same(house: House, mo
 
     monkeypatch.setattr(house.serving, "describe", throttled)
     with pytest.raises(ServiceUnavailableError):
-        house.shifting.watch(step)
+        house.watching.watch(step)
 
     house.now.forward(800)
     assert house.table.lease_holder("chat", stamp(house.now())) == step.rollout_id
@@ -143,15 +190,15 @@ def test_the_watch_tells_moving_baking_and_arrived_and_records_the_bake(house: H
     house.live()
     step = house.created("v2")
     house.shifting.shift(step)
-    assert house.shifting.watch(step).progress is Progress.MOVING
+    assert house.watching.watch(step).progress is Progress.MOVING
 
     house.serving.bake(ENDPOINT)
     house.probes.answers[ENDPOINT] = ProbeAnswer(step.rollout_id.partition("-")[0], step.rollout_id, "")
-    assert house.shifting.watch(step).reason.endswith("bakes")
-    assert house.shifting.watch(step).poll_seconds == 15
+    assert house.watching.watch(step).reason.endswith("bakes")
+    assert house.watching.watch(step).poll_seconds == 15
     assert house.rollout(step).phase is Phase.BAKING
     house.serving.arrive(ENDPOINT)
-    assert house.shifting.watch(step).progress is Progress.ARRIVED
+    assert house.watching.watch(step).progress is Progress.ARRIVED
 
 
 def test_green_is_asked_while_it_bakes_and_never_before(house: House) -> None:
@@ -160,9 +207,9 @@ def test_green_is_asked_while_it_bakes_and_never_before(house: House) -> None:
     house.shifting.shift(step)
     house.probes.answers[ENDPOINT] = ProbeAnswer("", "", "ModelError: Received server error (500)")
 
-    assert "probe" not in house.shifting.watch(step).reason
+    assert "probe" not in house.watching.watch(step).reason
     house.serving.bake(ENDPOINT)
-    watched = house.shifting.watch(step)
+    watched = house.watching.watch(step)
     assert watched.progress is Progress.MOVING, "the guard alarm decides, not the watch"
     assert watched.reason.endswith("a probe was answered with an error: ModelError: Received server error (500)")
 
@@ -170,12 +217,14 @@ def test_green_is_asked_while_it_bakes_and_never_before(house: House) -> None:
 def test_only_an_answer_of_this_very_rollout_is_the_truth(house: House) -> None:
     step = house.created()
     house.shifting.shift(step)
-    assert house.verifying.verify(step).verdict is Verdict.INCONCLUSIVE
+    with pytest.raises(RolloutFailedError, match="only when nothing moves"):
+        house.verifying.verify(step)
     house.serving.arrive(ENDPOINT)
     release_id = step.rollout_id.partition("-")[0]
 
     house.probes.answers[ENDPOINT] = ProbeAnswer("b" * 12, f"{'b' * 12}-1", "")
-    assert house.verifying.verify(step).verdict is Verdict.FAILED
+    with pytest.raises(RolloutFailedError, match="answered by release bbbbbbbbbbbb"):
+        house.verifying.verify(step)
     house.probes.answers[ENDPOINT] = ProbeAnswer(release_id, step.rollout_id, "")
     assert house.verifying.verify(step).verdict is Verdict.PASSED
 
@@ -186,10 +235,10 @@ def test_a_record_that_is_missing_is_told_by_name(house: House) -> None:
     found = house.rollout(step)
     unplanned = found.model_copy(update={"plan": None})
     house.table.items[found.pk, found.sk] = unplanned
-    token = house.leasing.acquire(step).lease_token
+    leased = house.leased(rollout)
 
     with pytest.raises(RolloutFailedError, match="has no plan"):
-        house.shifting.shift(LeasedStep(endpoint="chat", rollout_id=rollout, lease_token=token))
+        house.shifting.shift(leased)
     del house.table.items[found.pk, f"release#{found.release_id}"]
     with pytest.raises(InvalidInputError, match="which has no record"):
         house.plan(rollout)

@@ -3,7 +3,7 @@
 import pytest
 
 from release.domain.phases import Phase
-from release.domain.turns import Turn, overtaken_by
+from release.domain.turns import Turn, next_turn, overtaken_by
 
 OLDER, MINE, LATER, LATEST = (f"2026-11-23T12:00:00.00{number}Z" for number in range(4))
 
@@ -43,3 +43,32 @@ def test_the_newest_of_several_is_named() -> None:
     others = [turn("drop", LATEST), turn("drop", LATER)]
 
     assert overtaken_by(turn("drop", MINE), others) == others[0].rollout_id
+
+
+def waits(rollout_id: str, kind: str = "drop", at: str = "1", *, held_back: bool = False) -> Turn:
+    return Turn(rollout_id, kind, Phase.WAITING, at, held_back)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "frozen", "first"),
+    [
+        pytest.param([], False, None, id="nobody waits"),
+        pytest.param([waits("b", "manual", "2"), waits("a", "drop", "1")], False, "a", id="who asked first goes first"),
+        pytest.param(
+            [waits("a", "drop", "1"), waits("r", "rollback", "9")], False, "r", id="a rollback goes before all"
+        ),
+        pytest.param(
+            [waits("s", "rollback", "9"), waits("r", "rollback", "8")], False, "r", id="of rollbacks the older"
+        ),
+        pytest.param(
+            [waits("a", held_back=True), waits("b", "push", "2")], False, "b", id="a paused one lets others by"
+        ),
+        pytest.param([waits("a", held_back=True)], False, None, id="a paused one alone waits"),
+        pytest.param([waits("a"), waits("m", "manual")], True, None, id="a freeze holds all"),
+        pytest.param([waits("a"), waits("r", "rollback", "2")], True, "r", id="but rollbacks"),
+    ],
+)
+def test_who_goes_next(waiting: list[Turn], frozen: bool, first: str | None) -> None:  # noqa: FBT001 - a case's value
+    chosen = next_turn(waiting, frozen=frozen)
+
+    assert (chosen.rollout_id if chosen else None) == first
