@@ -348,6 +348,7 @@ def test_a_wish_that_makes_no_sense_is_refused_with_what_is_missing(
 
 
 def test_the_ledger_of_a_busy_day_is_whole_and_tells_every_phase(house: House) -> None:
+    house.live("v0")
     house.live()
     step = house.shifted("v2")
     house.operate("abort")
