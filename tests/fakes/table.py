@@ -221,7 +221,9 @@ class FakeTable:
         old = self.rollout(rollout.endpoint, former) if former and former != rollout.rollout_id else None
         if old:
             self._enter(old, Entry(Phase.SUPERSEDED, f"rollout {rollout.rollout_id} took its place", at))
-        item = self.endpoint(rollout.endpoint) or EndpointItem(pk=rollout.pk, sk="endpoint", endpoint=rollout.endpoint, updated_at=at)
+        item = self.endpoint(rollout.endpoint) or EndpointItem(
+            pk=rollout.pk, sk="endpoint", endpoint=rollout.endpoint, updated_at=at
+        )
         good = item.live_release_id if item.live_release_id != live.release_id else item.last_good_release_id
         changes = {"live_rollout_id": rollout.rollout_id, "live_release_id": live.release_id, "image": live.image}
         self._put(item.model_copy(update={**changes, "last_good_release_id": good, "updated_at": at}))
