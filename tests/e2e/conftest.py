@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from slipway.packaging.example_model import default_cache, prepare_example_model, variant
+from slipway.packaging.example_model import default_cache, prepare_example_model
 from tests.e2e.running import Running
 
 
@@ -29,7 +29,14 @@ def example_model() -> Path:
 
 @pytest.fixture
 def another_model(example_model: Path, tmp_path: Path) -> Path:
-    """An artifact that nobody has dropped before: the same weights under a name of this test's own."""
-    copy = tmp_path / example_model.name
+    """An artifact that nobody has dropped before, which answers word for word as the example does.
+
+    The same weights, and a template with a comment in it: no prompt has it, so no answer hangs on this test's name.
+    """
+    copy = tmp_path / f"SmolLM2-{tmp_path.name}"
     shutil.copytree(example_model, copy, copy_function=os.link)
-    return variant(copy, f"SmolLM2-{tmp_path.name}")
+    template = copy / "chat_template.jinja"
+    words = template.read_text()
+    template.unlink()
+    template.write_text(words + f"{{# {tmp_path.name} #}}")
+    return copy

@@ -117,7 +117,7 @@ def test_operations_that_are_not_emulated_are_refused_by_name(aws: Aws) -> None:
 
 def test_every_call_asks_for_its_own_action_on_its_own_resource(aws: Aws) -> None:
     aws.endpoint(aws.config("one"))
-    aws.invoke()
+    aws.invoke()["Body"].read()
     aws.sagemaker.list_endpoints()
 
     asked = {(action, resource) for action, resource, _ in aws.asked}

@@ -192,7 +192,7 @@ def test_no_healthy_instance_is_service_unavailable(aws: Aws) -> None:
 
 def test_invocations_errors_and_latency_are_measured_for_the_variant_of_its_config(aws: Aws) -> None:
     aws.endpoint(aws.config("measured", instances=2))
-    aws.invoke()
+    aws.invoke()["Body"].read()
     with pytest.raises(ClientError):
         aws.invoke("fail")
 

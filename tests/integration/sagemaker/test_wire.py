@@ -1,5 +1,6 @@
 """What every answer carries beside its body, and how refusals by IAM look on the wire."""
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -18,11 +19,14 @@ def test_every_answer_has_a_request_id_of_its_own(aws: Aws) -> None:
     # Source: "x-amzn-RequestId" of AWS's JSON and REST-JSON protocols; boto3 reads ResponseMetadata.RequestId from it.
     aws.endpoint(aws.config("one"))
     streamed = aws.runtime.invoke_endpoint_with_response_stream(EndpointName="chat", Body=b"stream 1")
-    streamed["Body"].close()
+    invoked = aws.invoke()
+    for answer in (streamed, invoked):
+        with closing(answer["Body"]) as body:
+            assert list(body)
 
     answers = [
         aws.describe(),
-        aws.invoke(),
+        invoked,
         streamed,
         refused(aws.sagemaker.describe_endpoint, EndpointName="absent"),
         refused(aws.runtime.invoke_endpoint, EndpointName="absent", Body=b"echo"),
@@ -56,7 +60,7 @@ def test_an_endpoints_tags_are_condition_keys_of_its_invocation(aws: Aws) -> Non
     aws.sagemaker.create_endpoint(EndpointName="chat", EndpointConfigName="one", Tags=tags)
     aws.settled()
 
-    aws.invoke()
+    aws.invoke()["Body"].read()
     aws.stream("stream 1")
 
     keys = [dict(context) for action, _, context in aws.asked if action == "sagemaker:InvokeEndpoint"]
