@@ -287,6 +287,11 @@ class Slipway:
         }
         return open_chat(self._runtime, self.endpoint_name(endpoint), body)
 
+    def ask(self, endpoint: str, question: str, *, max_tokens: int = 256, temperature: float = 0.0) -> ChatStream:
+        """One question, as `chat` asks it."""
+        options = ChatOptions(max_tokens=max_tokens, temperature=temperature)
+        return self.chat(endpoint, [{"role": "user", "content": question}], options)
+
     # -- the release table
 
     def _sealed_rollout(self, seal: str) -> str | None:

@@ -1,0 +1,49 @@
+"""`slipway chat`: one question, answered as it comes."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from slipway.commands.options import AsJson, EndpointOption, Stack
+from slipway.commands.terminal import open_client, open_screen, print_json
+
+
+def chat(
+    question: Annotated[str, typer.Argument(help="What to ask; - reads it from stdin.")],
+    *,
+    endpoint: EndpointOption = "chat",
+    max_tokens: Annotated[int, typer.Option(min=1, max=4096)] = 256,
+    temperature: Annotated[float, typer.Option(min=0.0, max=2.0, help="0: the same answer every time.")] = 0.0,
+    stack: Stack = "slipway",
+    as_json: AsJson = False,
+) -> None:
+    """Ask the endpoint one question; the answer goes to stdout as it comes."""
+    asked = sys.stdin.read() if question == "-" else question
+    slipway, screen = open_client(stack), open_screen()
+    said = ""
+    with slipway.ask(endpoint, asked, max_tokens=max_tokens, temperature=temperature) as answer:
+        for text in answer:
+            said += text
+            if not as_json:
+                screen.data(_printable(text), end="")
+    if as_json:
+        print_json(
+            {
+                "endpoint": endpoint,
+                "releaseId": answer.release_id,
+                "rolloutId": answer.rollout_id,
+                "text": said,
+                "finishReason": answer.finish_reason,
+                "usage": answer.usage,
+            }
+        )
+        return
+    screen.data("")
+    tokens = f", {answer.usage.completion_tokens} tokens" if answer.usage else ""
+    screen.say(f"[release {answer.release_id or 'unknown'}{tokens}]")
+
+
+def _printable(text: str) -> str:
+    """A model's words must not steer the terminal."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")

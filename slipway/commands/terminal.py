@@ -1,0 +1,65 @@
+"""What every command needs: the client, the screen, JSON for programs, and a question before the risky."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from slipway.errors import UsageError
+from slipway.records import SERVED
+from slipway.wire import json_text
+
+if TYPE_CHECKING:
+    from slipway.client import Slipway
+    from slipway.screen import Screen
+
+NOT_LIVE = 4
+
+
+def open_client(stack: str) -> "Slipway":
+    from slipway.client import Slipway
+
+    return Slipway(stack)
+
+
+def open_screen() -> "Screen":
+    from slipway.screen import Screen
+
+    return Screen()
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json_text(value) + "\n")
+    sys.stdout.flush()
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that people will notice.
+
+    Raises:
+        UsageError: nobody is there to ask; the sentence names --yes.
+        typer.Exit: the person said no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is here to answer; add --yes if it is meant")
+    if not typer.confirm(question, err=True):
+        typer.echo("slipway: nothing was done", err=True)
+        raise typer.Exit(NOT_LIVE)
+
+
+def follow(slipway: "Slipway", screen: "Screen", endpoint: str, rollout_id: str, *, as_json: bool = False) -> None:
+    """Watch to the end; leave with a code of its own when the rollout's release does not serve then."""
+    changes = slipway.watch(endpoint, rollout_id)
+    if as_json:
+        last = None
+        for last in changes:
+            print_json({"endpoint": endpoint, "rolloutId": rollout_id, "change": last})
+    else:
+        screen.data(rollout_id)
+        last = screen.phases(changes)
+    served = last is not None and last.phase in SERVED
+    # A release that was live already has nothing to roll out, and its rollout ends as skipped.
+    if not served and slipway.endpoint(endpoint).live_release_id != rollout_id.rpartition("-")[0]:
+        raise typer.Exit(NOT_LIVE)
