@@ -19,7 +19,9 @@ from release.adapters.images import EcrImages
 from release.adapters.machine import StepFunctionsMachine
 from release.adapters.metrics import CloudWatchMetrics
 from release.adapters.notices import SnsNotices
+from release.adapters.prices import SsmPrices
 from release.adapters.probes import RuntimeProbes
+from release.adapters.quotas import AccountQuotas
 from release.adapters.registry import EcrRegistry
 from release.adapters.serving import SageMakerServing
 from release.adapters.settings import SsmSettings
@@ -34,6 +36,7 @@ from release.flows.gates import ExamineGate
 from release.flows.going_back import Choosing, Following, Starting
 from release.flows.intake import Intake
 from release.flows.operating import Operating
+from release.flows.plan_review import PlanReview
 from release.flows.planning import Planning
 from release.flows.preflight import Preflighting
 from release.flows.publishing import Publishing
@@ -154,7 +157,9 @@ def publishing() -> Publishing:
 
 @cache
 def planning() -> Planning:
-    return Planning(_table(), _serving(), EcrImages(_client("ecr")), _stack(), _now)
+    quotas, prices = AccountQuotas(_client("service-quotas")), SsmPrices(_client("ssm"), stack=_stack())
+    review = PlanReview(_table(), quotas, prices, _settings(), _now)
+    return Planning(_table(), _serving(), EcrImages(_client("ecr")), _stack(), _now, review)
 
 
 @cache

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from release.adapters.aws import translated
 from release.contracts.machines import PhaseChanged
+from release.domain.phases import has_ended
 from release.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class EventBridgeEvents:
             rollout_id=rollout.rollout_id,
             phase=phase,
             reason=reason,
+            estimate=rollout.plan.estimate if rollout.plan and has_ended(phase) else None,
         )
         with translated(f"telling that rollout {rollout.rollout_id} is {phase}"):
             reply = self._client.put_events(

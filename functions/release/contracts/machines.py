@@ -7,7 +7,7 @@ from pydantic import StringConstraints, model_validator
 
 from release.contracts.base import Actor, Contract, EndpointName, Image, Reason, ReleaseId, RolloutId, Timestamp
 from release.contracts.config import PartialConfig
-from release.contracts.table import Gate
+from release.contracts.table import EstimateItem, Gate
 from release.domain.phases import Phase
 
 
@@ -90,7 +90,7 @@ class OperateInput(Contract):
 
 
 class PhaseChanged(Contract):
-    """Detail of the event "Rollout Phase Changed"."""
+    """Detail of the event "Rollout Phase Changed"; `estimate` comes with the last one, of a rollout that had a plan."""
 
     stack: EndpointName
     endpoint: EndpointName
@@ -98,6 +98,7 @@ class PhaseChanged(Contract):
     rollout_id: RolloutId
     phase: Phase
     reason: str
+    estimate: EstimateItem | None = None
 
 
 class Notification(Contract):

@@ -186,6 +186,8 @@ class RolloutState(Contract):
     paused: Mark | None = None
     abort: Mark | None = None
     execution_arn: str | None = None
+    estimate: EstimateItem | None = None
+    """Of its plan; absent until it is planned."""
     next: str
     """What happens next, and by when."""
 

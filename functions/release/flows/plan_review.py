@@ -9,7 +9,8 @@ from release.domain.plan import Plan, time_problem
 from release.domain.plan_capacity import ALL_INSTANCES, Demand, Room, capacity_problem, quota_of_type, room_for
 from release.domain.plan_estimate import Estimate, Fleets, estimate_of
 from release.domain.policy import Freeze, Policy, policy_problems
-from release.domain.price import Price
+from release.domain.price import Price, PriceList, built_in_prices
+from release.domain.turns import ROLLBACK
 from release.errors import InvalidInputError
 from release.flows.stamps import read_stamp
 from release.ports import Clock, Policies, Prices, Quotas, ReleaseTable
@@ -56,7 +57,7 @@ class PlanReview:
         estimate = estimate_of(
             plan,
             Fleets(demand.types, demand.blue_type, config.instance_count),
-            self.prices.current(),
+            self._prices(rollout),
             preflight=config.preflight,
             startup_timeout_s=config.startup_timeout_seconds,
         )
@@ -66,9 +67,18 @@ class PlanReview:
             _count_problem(config.instance_count, config.max_instance_count),
         )
         # A way back must not be held by what its release once cost, nor by a calendar.
-        forbidden = [] if rollout.kind == "rollback" else self._forbidden(release.endpoint, estimate)
+        forbidden = [] if rollout.kind == ROLLBACK else self._forbidden(release.endpoint, estimate)
         problems = tuple(problem for problem in (*bounds, *forbidden) if problem)
         return Findings(_item(estimate), estimate.sentence(), problems)
+
+    def _prices(self, rollout: RolloutItem) -> PriceList:
+        try:
+            return self.prices.current()
+        except InvalidInputError:
+            # Nor may a list that nobody can read hold a way back.
+            if rollout.kind != ROLLBACK:
+                raise
+            return built_in_prices()
 
     def _forbidden(self, endpoint: str, estimate: Estimate) -> list[str]:
         policy = policy_of(self.policies.policy(endpoint))

@@ -17,14 +17,12 @@ from release.ports import Clock, Images, ReleaseTable, Serving
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """`review` is None where nobody looks at quotas, prices and policies; the plan's sentence then says so."""
-
     table: ReleaseTable
     serving: Serving
     images: Images
     stack: str
     now: Clock
-    review: PlanReview | None = None
+    review: PlanReview
 
     def plan(self, step: PlanStep) -> Planned:
         """Record the plan; where it was all that was asked for, it is also the rollout's end.
@@ -58,9 +56,6 @@ class Planning:
         self, rollout: RolloutItem, release: ReleaseItem, state: EndpointState | None, *, already_live: bool
     ) -> tuple[Plan, PlanItem, str]:
         """The plan, its record and its sentence. What serves already needs nobody's leave."""
-        if self.review is None:
-            plan = plan_for(release, state)
-            return plan, plan_item(plan), f"{plan.reason}; quotas, prices and policies were not looked at"
         demand = self.review.demand(release, fleet_size(state))
         room = self.review.room(demand)
         plan = plan_for(release, state, room.instances if room else None)

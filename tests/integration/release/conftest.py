@@ -25,7 +25,9 @@ from local.clock import Clock
 from local.images import RunSpec
 from local.moto_patches.patching import Patches
 from local.sagemaker import SageMakerTwin
+from local.sagemaker.control.quotas import Quotas
 from local.sagemaker.fleets.instance import Limits
+from local.service_quotas import ServiceQuotas
 from local.world import ACCOUNT, REGION, World
 from release import wiring
 from release.errors import AlarmsUnsettledError, EndpointBusyError, ReleaseError
@@ -90,6 +92,7 @@ class Stack:
     """Deeds in the domain's words. `release` plays the release machine."""
 
     world: World
+    quotas: Quotas
     tokens: Tokens = field(default_factory=Tokens)
     clients: dict[str, Any] = field(default_factory=dict)
 
@@ -237,15 +240,18 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     world = World(port=listener.getsockname()[1], state_dir=tmp_path, clock=Clock(TIME_SCALE))
     # A busy machine needs seconds to start a container; only one that never gets healthy uses them up.
     limits = Limits(invocation_s=5.0, startup_at_least_s=8.0, drain_s=5.0, kill_after_s=2.0)
-    twin = SageMakerTwin(world, AnyImage(), lambda *_: None, lambda *_: None, limits=limits)
+    quotas = Quotas(world.clock.time)
+    twin = SageMakerTwin(world, AnyImage(), lambda *_: None, lambda *_: None, limits=limits, quotas=quotas)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = gateway.server_on(listener, gateway.Gateway(twin.wsgi))
+    others = gateway.Gateway(twin.wsgi)
+    services = ServiceQuotas(quotas, world.clock, lambda *_: None, lambda _: "arn:caller", others)
+    server = gateway.server_on(listener, services)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     environment = _prepare(world)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     _forget_clients()
-    found, patches = Stack(world), Patches()
+    found, patches = Stack(world, quotas), Patches()
     # Step Functions is played, and functions read the embedded clock as they do where the embedded AWS runs them.
     monkeypatch.setattr(wiring, "_waiters", lambda: found.tokens)
     monkeypatch.setattr(wiring, "_now", world.clock.now)

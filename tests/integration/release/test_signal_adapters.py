@@ -19,10 +19,15 @@ from tests.builders.aws import stubbed
 from tests.builders.records import rollout
 
 EVENTS = Path(__file__).parents[3] / "events"
+PLANNED = json.loads((EVENTS / "table/rollout.planned.example.json").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def test_a_phase_is_told_in_the_words_of_the_contract() -> None:
+@pytest.mark.parametrize(
+    ("phase", "priced"),
+    [pytest.param(Phase.BAKING, False, id="on its way"), pytest.param(Phase.LIVE, True, id="the end, with its price")],
+)
+def test_a_phase_is_told_in_the_words_of_the_contract(phase: Phase, priced: bool) -> None:
     client, stub = stubbed("events")
     detail: dict[str, Any] = {}
 
@@ -38,11 +43,12 @@ def test_a_phase_is_told_in_the_words_of_the_contract() -> None:
     entry = {"Source": "slipway", "DetailType": "Rollout Phase Changed", "Detail": Detail()}
     stub.add_response("put_events", {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}, {"Entries": [entry]})
 
-    EventBridgeEvents(client, stack="slipway").phase_changed(rollout(), Phase.BAKING, "green serves")
+    EventBridgeEvents(client, stack="slipway").phase_changed(rollout(plan=PLANNED["plan"]), phase, "green serves")
 
     law = json.loads((EVENTS / "release/phase-changed.schema.json").read_text())["properties"]["detail"]
     Draft202012Validator(law).validate(detail)
-    assert (detail["phase"], detail["reason"], detail["stack"]) == ("baking", "green serves", "slipway")
+    assert (detail["phase"], detail["reason"], detail["stack"]) == (phase, "green serves", "slipway")
+    assert (detail.get("estimate") == PLANNED["plan"]["estimate"]) is priced
 
 
 def test_an_event_that_eventbridge_did_not_take_is_worth_a_retry() -> None:

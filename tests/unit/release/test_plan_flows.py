@@ -217,14 +217,6 @@ def test_what_serves_already_needs_nobody_s_leave(house: House) -> None:
     assert house.plan(again).already_live
 
 
-def test_without_anybody_to_review_it_the_plan_says_so(house: House) -> None:
-    rollout = drop(house)
-    unreviewed = replace(house.planning, review=None)
-    house.planning = unreviewed
-
-    assert house.plan(rollout).reason.endswith("quotas, prices and policies were not looked at")
-
-
 def test_green_may_be_of_the_next_type_where_the_first_has_no_capacity(house: House) -> None:
     house.settings.settings["chat"] = PartialConfig.parse({"instanceTypes": ["ml.g5.4xlarge", "ml.g6.4xlarge"]})
     house.quotas.quotas = {QUOTA: 0, quota_of_type("ml.g6.4xlarge"): 1}
