@@ -68,6 +68,16 @@ class RollbackRefusedError(SlipwayError):
     exit_code = 4
 
 
+class OperationRefusedError(SlipwayError):
+    """The machine that was asked refused, and nothing was changed; the message is its reason."""
+
+    exit_code = 4
+
+
+class ReleaseNotFoundError(SlipwayError):
+    """The release table has no such release."""
+
+
 class ChatError(SlipwayError):
     """Base of what can happen to one question.
 

@@ -5,8 +5,9 @@ so that an older client can read the items of a newer deployment.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from release.domain.phases import Phase, has_ended
@@ -21,6 +22,10 @@ class EndpointState:
     """Empty before the first release is live; so are the two below."""
     live_rollout_id: str
     last_good_release_id: str
+    frozen: Mapping[str, Any] | None = None
+    """Who, why, when and until when; None without a freeze. An end that has passed is for the reader to see."""
+    ledger_seq: int = 0
+    ledger_hash: str = ""
 
     @classmethod
     def of_item(cls, item: Mapping[str, Any]) -> "EndpointState":
@@ -29,6 +34,9 @@ class EndpointState:
             live_release_id=item.get("liveReleaseId", ""),
             live_rollout_id=item.get("liveRolloutId", ""),
             last_good_release_id=item.get("lastGoodReleaseId", ""),
+            frozen=item.get("frozen"),
+            ledger_seq=int(item.get("ledgerSeq", 0)),
+            ledger_hash=item.get("ledgerHash", ""),
         )
 
 
@@ -40,6 +48,8 @@ class Release:
     image: str
     rollouts: int
     created_at: datetime
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """As on the wire, `events/release/config`; empty where the item has none."""
 
     @classmethod
     def of_item(cls, item: Mapping[str, Any]) -> "Release":
@@ -50,6 +60,7 @@ class Release:
             image=item["image"],
             rollouts=int(item["rollouts"]),
             created_at=datetime.fromisoformat(item["createdAt"]),
+            config=plain_numbers(item.get("config", {})),
         )
 
 
@@ -77,6 +88,13 @@ class Rollout:
     """Oldest first; always ends with the current phase."""
     created_at: datetime
     execution_arn: str = ""
+    plan: Mapping[str, Any] | None = None
+    """As on the wire, `events/table/rollout`; None before it was planned."""
+    paused: Mapping[str, Any] | None = None
+    approval: Mapping[str, Any] | None = None
+    abort: Mapping[str, Any] | None = None
+    """Who, why and when."""
+    awaiting: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -101,4 +119,21 @@ class Rollout:
             history=tuple(history),
             created_at=datetime.fromisoformat(item["createdAt"]),
             execution_arn=item.get("executionArn", ""),
+            plan=plain_numbers(item.get("plan")),
+            paused=item.get("paused"),
+            approval=item.get("approval"),
+            abort=item.get("abort"),
+            awaiting=item.get("awaiting"),
         )
+
+
+def plain_numbers(value: Any) -> Any:
+    """DynamoDB's decimals as the whole numbers that the contracts know."""
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case Mapping():
+            return {name: plain_numbers(entry) for name, entry in value.items()}
+        case list() | tuple():
+            return [plain_numbers(entry) for entry in value]
+    return value

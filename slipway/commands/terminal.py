@@ -11,6 +11,7 @@ from slipway.wire import json_text
 
 if TYPE_CHECKING:
     from slipway.client import Slipway
+    from slipway.records import PhaseChange
     from slipway.screen import Screen
 
 NOT_LIVE = 4
@@ -59,7 +60,13 @@ def follow(slipway: "Slipway", screen: "Screen", endpoint: str, rollout_id: str,
     else:
         screen.data(rollout_id)
         last = screen.phases(changes)
-    served = last is not None and last.phase in SERVED
-    # A release that was live already has nothing to roll out, and its rollout ends as skipped.
-    if not served and slipway.endpoint(endpoint).live_release_id != rollout_id.rpartition("-")[0]:
+    if not serves(slipway, endpoint, rollout_id, last):
         raise typer.Exit(NOT_LIVE)
+
+
+def serves(slipway: "Slipway", endpoint: str, rollout_id: str, last: "PhaseChange | None") -> bool:
+    """Whether the rollout brought what was asked for."""
+    release = rollout_id.rpartition("-")[0]
+    live = slipway.endpoint(endpoint).live_release_id
+    # A release that was live already has nothing to roll out, and its rollout ends as skipped.
+    return (last is not None and last.phase in SERVED) or live == release
