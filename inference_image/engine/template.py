@@ -13,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from artifact.folder import ArtifactRefusedError
 
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_LONGEST_REPEAT = 100_000
 
 
 class ChatTemplate:
@@ -27,9 +28,7 @@ class ChatTemplate:
 
     def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
         self._special = dict(special_tokens)
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
-        )
+        environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols])
         environment.filters["tojson"] = _tojson
         environment.globals.update(raise_exception=_refuse, strftime_now=_strftime_now)
         try:
@@ -60,6 +59,21 @@ def special_tokens(folder: Path, tokenizer_config: Mapping[str, Any]) -> dict[st
     named = {**(json.loads(file.read_bytes()) if file.is_file() else {}), **tokenizer_config}
     found = {role: named[role] for role in _SPECIAL if named.get(role)}
     return {role: token["content"] if isinstance(token, dict) else str(token) for role, token in found.items()}
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Without the two operators that turn a short template into gigabytes.
+
+    Jinja computes what is constant while it compiles, except for operators that are intercepted.
+    """
+
+    intercepted_binops = frozenset({"**", "*"})
+
+    def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:
+        repeated = next((one for one in (left, right) if isinstance(one, str | list | tuple)), "")
+        if operator == "**" or (repeated and len(repeated) * (right if repeated is left else left) > _LONGEST_REPEAT):
+            _refuse(f"the template makes something of any size with {operator!r}; rewrite it")
+        return super().call_binop(context, operator, left, right)
 
 
 class _Generation(Extension):

@@ -81,6 +81,8 @@ def test_a_template_in_the_tokenizers_settings_is_found(folder: Path) -> None:
         pytest.param("{{ ''.__class__.__mro__[1].__subclasses__() }}", id="looks for classes"),
         pytest.param("{{ messages.append(1) }}", id="changes what it was given"),
         pytest.param("{{ cycler.__init__.__globals__.os.system('true') }}", id="looks for the system"),
+        pytest.param("{{ 10 ** (10 ** 10) }}", id="computes for hours"),
+        pytest.param("{{ 'x' * 1000 * 1000 * 1000 }}", id="fills the memory"),
     ],
 )
 def test_a_template_cannot_leave_its_sandbox(folder: Path, template: str) -> None:
