@@ -1,17 +1,16 @@
 """Green: made and given the traffic. Every change is fenced by the lease and can be asked for twice."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from release.contracts.steps import GreenCreated, LeasedStep, Watched
-from release.contracts.table import ReleaseItem, RolloutItem
-from release.domain.keys import published_prefix
+from release.contracts.table import RolloutItem
 from release.domain.names import Names
 from release.domain.outcome import has_begun
 from release.domain.phases import Phase
 from release.domain.plan import Strategy, max_execution_s, poll_seconds
 from release.domain.truth import FAILED, Progress, is_moving
 from release.errors import AbortedError, AlarmsUnsettledError, EndpointBusyError, RolloutFailedError
+from release.flows.building import Green, Where, ensure_alarms, ensure_green
 from release.flows.planning import fleet_size, plan_for, plan_item, room_left
 from release.flows.records import check_wanted, enter, entry, fence_of, plan_of, release_of, rollout_of
 from release.ports import Alarms, Clock, Metrics, ReleaseTable, Serving
@@ -51,44 +50,11 @@ class Creating:
         reason = f"creating model, endpoint config and alarms of {name}; {plan.reason}"
         creating = entry(Phase.CREATING, reason, self.now(), plan_item(plan, rollout.plan))
         enter(self.table, rollout, creating, fence_of(step, self.now()))
-        self.serving.ensure_model(
-            name,
-            image=release.image,
-            data_uri=f"s3://{self.bucket}/{published_prefix(release.artifact_id)}",
-            environment=container_environment(release, rollout),
-            execution_role_arn=self.execution_role_arn,
-        )
-        self.serving.ensure_config(
-            name,
-            instance_type=release.config.instance_types[0],
-            instance_count=plan.fleet_size or release.config.instance_count,
-            startup_timeout_s=release.config.startup_timeout_seconds,
-            fallback_types=release.config.instance_types[1:],
-        )
+        where = Where(self.bucket, self.execution_role_arn)
+        ensure_green(self.serving, name, Green(release, rollout, plan.fleet_size), where)
         if plan.strategy is not Strategy.FIRST_RELEASE:
-            self._watch_over(names, step.rollout_id)
+            ensure_alarms(self.alarms, self.metrics, names, step.rollout_id)
         return GreenCreated(endpoint_config_name=name)
-
-    def _watch_over(self, names: Names, rollout_id: str) -> None:
-        """Make the alarms that bring blue back. Data come first, so that the alarms find some."""
-        self.metrics.seed(rollout_id)
-        self.alarms.ensure_abort(names.abort_alarm(rollout_id), rollout_id=rollout_id)
-        self.alarms.ensure_dead_man(names.dead_man_alarm(rollout_id), rollout_id=rollout_id)
-        self.alarms.ensure_guard(
-            names.guard_alarm(rollout_id),
-            endpoint_name=names.sagemaker_endpoint,
-            config_name=names.of_rollout(rollout_id),
-        )
-
-
-def container_environment(release: ReleaseItem, rollout: RolloutItem) -> Mapping[str, str]:
-    """Who the container is goes last, so that no config can make it claim to be another."""
-    return {
-        **release.config.environment,
-        "SLIPWAY_RELEASE_ID": release.release_id,
-        "SLIPWAY_ROLLOUT_ID": rollout.rollout_id,
-        "SLIPWAY_MODEL_NAME": rollout.endpoint,
-    }
 
 
 @dataclass(frozen=True, slots=True)
