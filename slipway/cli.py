@@ -8,7 +8,7 @@ from slipway.commands.chat import chat
 from slipway.commands.local import local
 from slipway.commands.operate import abort, approve, break_glass, freeze, pause, resume, unfreeze, why
 from slipway.commands.push import push
-from slipway.commands.releases import releases, rollback, watch
+from slipway.commands.releases import cost, releases, rollback, watch
 from slipway.errors import SlipwayError
 
 app = typer.Typer(
@@ -17,8 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Drop a model into S3 and it is in production: proved, priced, reversible.",
 )
-for command in (push, releases, watch, rollback, pause, resume, approve, abort, freeze, unfreeze, why, chat):
+for command in (push, watch, rollback, pause, resume, approve, abort, freeze, unfreeze, why, cost, chat):
     app.command()(command)
+app.add_typer(releases, name="releases")
 app.add_typer(break_glass, name="break-glass")
 app.add_typer(local, name="local")
 

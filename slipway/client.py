@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,8 +16,10 @@ from slipway.artifacts import OnProgress, SealedDrop
 from slipway.aws import Aws
 from slipway.aws_errors import translated
 from slipway.chat_stream import ChatStream, open_chat
+from slipway.comparing import ReleaseDiff, compare, published_manifest
 from slipway.errors import (
     DropNotSeenError,
+    EndpointUnknownError,
     ImageMissingError,
     ReleaseNotFoundError,
     RollbackRefusedError,
@@ -25,7 +27,10 @@ from slipway.errors import (
     RolloutTimeoutError,
     UsageError,
 )
+from slipway.fleets import fleets_of
+from slipway.money import Bill, EndpointCost, bill_of, bill_of_config, billed_now, prices_of
 from slipway.operations import Operations, OperatorVerbs
+from slipway.progress import RolloutView, view_of
 from slipway.records import EndpointState, PhaseChange, Release, Rollout
 from slipway.table import ReleaseTable
 from slipway.words import endpoint_names, instant, release_id_of, rollout_id_of
@@ -114,6 +119,68 @@ class Slipway(OperatorVerbs):
                 f"{endpoint} has no rollout {rollout_id}; `slipway watch --endpoint {endpoint}` shows the newest"
             )
         return Rollout.of_item(item)
+
+    def view(self, endpoint: str, rollout_id: str) -> RolloutView:
+        """A rollout from its artifact to its traffic, with the state of each gate and the time left."""
+        names = endpoint_names(self.stack, endpoint)
+        rollout = self.rollout(endpoint, rollout_id)
+        item = self._table.item(f"endpoint#{endpoint}", f"release#{rollout.release_id}")
+        release = Release.of_item(item) if item else None
+        return view_of(rollout, release, fleets_of(self._aws, names.sagemaker_endpoint), names, datetime.now(UTC))
+
+    def diff(self, endpoint: str, before: str, after: str) -> ReleaseDiff:
+        """What differs between two releases; raises ReleaseNotFoundError, UsageError as `release`."""
+        first, second = self.release(endpoint, before), self.release(endpoint, after)
+        manifests = (
+            published_manifest(self._aws, first.artifact_id),
+            published_manifest(self._aws, second.artifact_id),
+        )
+        return compare(first, second, manifests, prices_of(self._aws))
+
+    def manifest(self, release: Release) -> dict[str, Any] | None:
+        """The published manifest of a release's artifact, `events/artifact/manifest`; None if it was collected."""
+        return published_manifest(self._aws, release.artifact_id)
+
+    def bill(self, release: Release) -> Bill:
+        """What a first fleet of the release costs."""
+        return bill_of_config(release.config, prices_of(self._aws))
+
+    def cost(self, endpoint: str) -> EndpointCost:
+        """What the endpoint costs now, at rest, and at the most that autoscaling may reach.
+
+        Raises:
+            EndpointUnknownError: it has had no rollout.
+            UsageError: a name that none can have, or a price list in the stack's parameters that cannot be read.
+        """
+        names = endpoint_names(self.stack, endpoint)
+        rollouts = self.rollouts(endpoint)
+        if not rollouts:
+            raise self.unknown(endpoint)
+        live, prices = self.endpoint(endpoint).live_release_id, prices_of(self._aws)
+        steady, now = billed_now(fleets_of(self._aws, names.sagemaker_endpoint))
+        under_way = [each for each in rollouts if not each.ended and each.plan]
+        config = self.release(endpoint, live).config if live else None
+        return EndpointCost(
+            endpoint=endpoint,
+            release_id=live,
+            now=bill_of(now, prices),
+            steady=bill_of(steady, prices),
+            at_most=bill_of_config(config, prices, count="maxInstanceCount") if config else None,
+            rollout=(under_way[0].plan or {}).get("estimate") if under_way else None,
+            prices_as_of=prices.as_of,
+            prices_region=prices.region,
+            prices_source=prices.source,
+        )
+
+    def unknown(self, endpoint: str) -> EndpointUnknownError:
+        """What to raise about an endpoint that has had no rollout; names those that have."""
+        known = ", ".join(self.endpoints())
+        there = f"known endpoints: {known}" if known else "the stack has none yet"
+        return EndpointUnknownError(f"{endpoint} has had no rollout ({there}); `slipway push` starts the first one")
+
+    def endpoints(self) -> list[str]:
+        """Names of the endpoints that have had a rollout."""
+        return self._table.endpoints()
 
     def watch(self, endpoint: str, rollout_id: str, timeout_s: float = 3600.0) -> Iterator[PhaseChange]:
         """Every phase of the rollout, those already behind it first, until it ends.

@@ -78,6 +78,10 @@ class ReleaseNotFoundError(SlipwayError):
     """The release table has no such release."""
 
 
+class EndpointUnknownError(SlipwayError):
+    """No rollout has ever named the endpoint; the message names those that are known."""
+
+
 class ChatError(SlipwayError):
     """Base of what can happen to one question.
 

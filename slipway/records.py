@@ -4,7 +4,7 @@ Items carry more than this (`events/table/`); the client reads what it shows and
 so that an older client can read the items of a newer deployment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -95,6 +95,7 @@ class Rollout:
     abort: Mapping[str, Any] | None = None
     """Who, why and when."""
     awaiting: str | None = None
+    skipped_gates: Sequence[Mapping[str, Any]] = ()
 
     @property
     def ended(self) -> bool:
@@ -124,6 +125,7 @@ class Rollout:
             approval=item.get("approval"),
             abort=item.get("abort"),
             awaiting=item.get("awaiting"),
+            skipped_gates=item.get("skippedGates", ()),
         )
 
 

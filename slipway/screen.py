@@ -9,7 +9,8 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedCo
 from rich.progress import Progress as ProgressBar
 
 from slipway.artifacts import OnProgress, Progress
-from slipway.records import SERVED, PhaseChange, Release, Rollout
+from slipway.records import PhaseChange, Release, Rollout
+from slipway.views import release_rows, table
 
 _QUARTER_PCT = 25
 
@@ -17,22 +18,27 @@ _QUARTER_PCT = 25
 class Screen:
     def __init__(self, data: Console | None = None, messages: Console | None = None) -> None:
         self._data = data or Console(highlight=False, soft_wrap=True)
-        self._messages = messages or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.messages = messages or Console(stderr=True, highlight=False, soft_wrap=True)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person sees the messages now; a tree that moves is of use to nobody else."""
+        return self.messages.is_terminal
 
     def data(self, text: str, *, end: str = "\n") -> None:
         self._data.print(text, end=end, markup=False)
 
     def say(self, text: str) -> None:
-        self._messages.print(text, markup=False)
+        self.messages.print(text, markup=False)
 
     def error(self, text: str) -> None:
-        self._messages.print(f"slipway: {text}", style="red" if self._messages.is_terminal else None, markup=False)
+        self.messages.print(f"slipway: {text}", style="red" if self.messages.is_terminal else None, markup=False)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """Show that something runs, then how many seconds it took."""
         started = time.monotonic()
-        with self._messages.status(f"{title} …"):
+        with self.messages.status(f"{title} …"):
             yield
         self.done(title, time.monotonic() - started)
 
@@ -43,9 +49,9 @@ class Screen:
     def upload(self, title: str) -> Iterator[OnProgress]:
         """A bar on a terminal, a line per quarter elsewhere."""
         started = time.monotonic()
-        if self._messages.is_terminal:
+        if self.messages.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-            with ProgressBar(*columns, console=self._messages, transient=True) as bar:
+            with ProgressBar(*columns, console=self.messages, transient=True) as bar:
                 task = bar.add_task(title, total=None)
                 yield lambda progress: bar.update(task, completed=progress.sent_bytes, total=progress.total_bytes)
         else:
@@ -75,35 +81,15 @@ class Screen:
             last = change
         return last
 
+    def lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.data(line)
+
     def releases(self, releases: Sequence[Release], rollouts: Sequence[Rollout], live: str) -> None:
         if not releases:
             self.say("no releases yet; `slipway push` makes the first one")
             return
-        rows = [("RELEASE", "STATE", "ROLLOUTS", "CREATED", "ARTIFACT", "IMAGE")]
-        rows += [
-            (
-                release.release_id,
-                _state(release, rollouts, live),
-                str(release.rollouts),
-                release.created_at.strftime("%Y-%m-%d %H:%M:%S"),
-                release.artifact_id[:12],
-                release.image.rpartition("@")[2][:19],
-            )
-            for release in releases
-        ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            # Never cut, however narrow the terminal: these ids are there to be copied.
-            self.data("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _state(release: Release, rollouts: Sequence[Rollout], live: str) -> str:
-    """The newest rollout's phase, unless an older one of the same release serves or served."""
-    if release.release_id == live:
-        return "live"
-    phases = [rollout.phase for rollout in rollouts if rollout.release_id == release.release_id]
-    served = [phase for phase in phases if phase in SERVED]
-    return next(iter(served or phases), "-")
+        self.lines(table(release_rows(releases, rollouts, live)))
 
 
 def _megabytes(size_bytes: int) -> str:

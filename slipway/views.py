@@ -1,7 +1,14 @@
 """Records as lines of text: what a person reads and a pipe can cut. Ids are never shortened, lines never broken."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from slipway.records import SERVED, Release, Rollout
+
+if TYPE_CHECKING:
+    from slipway.comparing import Change, ReleaseDiff
+    from slipway.money import Bill, EndpointCost
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -62,3 +69,119 @@ def _lease(why: Mapping[str, Any]) -> str:
 
 def _mark(mark: Mapping[str, Any] | None) -> str:
     return f"{mark['by']}, {mark['at']}: {mark['reason']}" if mark else ""
+
+
+def release_rows(releases: Sequence[Release], rollouts: Sequence[Rollout], live: str) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("RELEASE", "STATE", "ROLLOUTS", "CREATED", "ARTIFACT", "IMAGE")]
+    rows += [
+        (
+            release.release_id,
+            release_state(release, rollouts, live),
+            str(release.rollouts),
+            release.created_at.strftime("%Y-%m-%d %H:%M:%S"),
+            release.artifact_id[:12],
+            release.image.rpartition("@")[2][:19],
+        )
+        for release in releases
+    ]
+    return rows
+
+
+def release_state(release: Release, rollouts: Sequence[Rollout], live: str) -> str:
+    """The newest rollout's phase, unless an older one of the same release serves or served."""
+    if release.release_id == live:
+        return "live"
+    phases = [rollout.phase for rollout in rollouts if rollout.release_id == release.release_id]
+    served = [phase for phase in phases if phase in SERVED]
+    return next(iter(served or phases), "-")
+
+
+def release_lines(
+    release: Release, rollouts: Sequence[Rollout], live: str, manifest: Mapping[str, Any] | None, bill: "Bill"
+) -> Iterator[str]:
+    """One release whole, and every rollout of it."""
+    own = [rollout for rollout in rollouts if rollout.release_id == release.release_id]
+    files = manifest.get("files", ()) if manifest else ()
+    size = sum(int(file["sizeBytes"]) for file in files)
+    published = f"{len(files)} files, {size / 1e6:,.1f} MB" if manifest else "not published (any more)"
+    yield from fields(
+        [
+            ("release", release.release_id),
+            ("state", release_state(release, rollouts, live)),
+            ("model", str((manifest or {}).get("name", ""))),
+            ("license", str((manifest or {}).get("license", ""))),
+            ("artifact", release.artifact_id),
+            ("published", published),
+            ("image", release.image),
+            ("created", release.created_at.isoformat()),
+            ("costs", bill_text(bill)),
+        ]
+    )
+    yield ""
+    yield from fields([(f"config {name}", _value(value)) for name, value in sorted(release.config.items())])
+    yield ""
+    rows: list[tuple[str, ...]] = [("ROLLOUT", "KIND", "PHASE", "CREATED", "BECAUSE")]
+    rows += [(one.rollout_id, one.kind, one.phase, f"{one.created_at:%Y-%m-%d %H:%M:%S}", one.reason) for one in own]
+    yield from table(rows)
+
+
+def diff_lines(diff: "ReleaseDiff") -> Iterator[str]:
+    yield f"{diff.before} → {diff.after}"
+    if diff.same:
+        yield "they are the same in artifact, image and config"
+        return
+    changed = [*_told("artifact", diff.artifact), *_told("image", diff.image), *_told("config", diff.config)]
+    changed += _told("file", diff.files or ())
+    yield from table([("WHAT", "BEFORE", "AFTER"), *changed])
+    if diff.files is None:
+        yield "files: not compared, because one of the artifacts is not published (any more)"
+    yield f"costs: {bill_text(diff.price_before)} → {bill_text(diff.price_after)}"
+    if diff.hour_dollars_more is not None:
+        yield f"       {_more(diff.hour_dollars_more)}"
+
+
+def cost_lines(cost: "EndpointCost") -> Iterator[str]:
+    rollout = (cost.rollout or {}).get("price")
+    yield from fields(
+        [
+            ("endpoint", cost.endpoint),
+            ("release", cost.release_id or "none is live"),
+            ("now", bill_text(cost.now)),
+            ("at rest", bill_text(cost.steady) if cost.steady != cost.now else ""),
+            ("at most", bill_text(cost.at_most) if cost.at_most else ""),
+            ("rollout", f"${rollout['rolloutDollars']}, ${rollout['rolloutAtMostDollars']} at most" if rollout else ""),
+            ("prices", f"on demand, {cost.prices_region}, {cost.prices_as_of}; {cost.prices_source}"),
+        ]
+    )
+
+
+def bill_text(bill: "Bill") -> str:
+    if not bill.instances:
+        return "nothing: no instance runs"
+    fleet = " + ".join(f"{count} of {kind}" for kind, count in bill.instances.items())
+    if bill.hour_dollars is None:
+        return f"{fleet}: {bill.unpriced}"
+    return f"{fleet}: ${bill.hour_dollars:,} an hour, ${bill.month_dollars:,} a month"
+
+
+def _more(dollars: Decimal) -> str:
+    if not dollars:
+        return "the same by the hour"
+    return f"${abs(dollars):,} {'more' if dollars > 0 else 'less'} an hour for a first fleet"
+
+
+def _told(what: str, found: "Sequence[Change]") -> list[tuple[str, str, str]]:
+    return [(f"{what} {one.name}", _value(one.before), _value(one.after)) for one in found]
+
+
+def _value(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "true" if value else "false"
+        case Mapping():
+            return ", ".join(f"{name}={_value(entry)}" for name, entry in sorted(value.items())) or "-"
+        case list() | tuple():
+            return ", ".join(map(_value, value))
+    return str(value)

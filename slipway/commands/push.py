@@ -24,7 +24,7 @@ def push(
         drop = slipway.push(directory, endpoint, version, on_progress, config=_read_config(config))
     with screen.step("rollout of the drop"):
         rollout_id = slipway.rollout_of(drop)
-    follow(slipway, screen, endpoint, rollout_id)
+    follow(slipway, endpoint, rollout_id)
 
 
 def _read_config(path: Path | None) -> dict[str, object] | None:

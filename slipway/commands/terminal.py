@@ -50,18 +50,30 @@ def confirm(question: str, *, yes: bool) -> None:
         raise typer.Exit(NOT_LIVE)
 
 
-def follow(slipway: "Slipway", screen: "Screen", endpoint: str, rollout_id: str, *, as_json: bool = False) -> None:
-    """Watch to the end; leave with a code of its own when the rollout's release does not serve then."""
-    changes = slipway.watch(endpoint, rollout_id)
+def follow(slipway: "Slipway", endpoint: str, rollout_id: str, *, as_json: bool = False) -> None:
+    """Watch to the end; leave with a code of its own when the rollout's release does not serve then.
+
+    A tree on a terminal, a line per phase in a pipe, a JSON object per phase with `as_json`.
+    """
     if as_json:
         last = None
-        for last in changes:
+        for last in slipway.watch(endpoint, rollout_id):
             print_json({"endpoint": endpoint, "rolloutId": rollout_id, "change": last})
     else:
-        screen.data(rollout_id)
-        last = screen.phases(changes)
+        last = _show(slipway, endpoint, rollout_id)
     if not serves(slipway, endpoint, rollout_id, last):
         raise typer.Exit(NOT_LIVE)
+
+
+def _show(slipway: "Slipway", endpoint: str, rollout_id: str) -> "PhaseChange | None":
+    screen = open_screen()
+    screen.data(rollout_id)
+    if not screen.is_terminal:
+        return screen.phases(slipway.watch(endpoint, rollout_id))
+    from slipway.live_tree import watch_tree
+
+    watch_tree(lambda: slipway.view(endpoint, rollout_id), screen.messages)
+    return list(slipway.watch(endpoint, rollout_id, timeout_s=0.0))[-1]
 
 
 def serves(slipway: "Slipway", endpoint: str, rollout_id: str, last: "PhaseChange | None") -> bool:
