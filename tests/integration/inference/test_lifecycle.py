@@ -101,7 +101,8 @@ def test_what_a_drain_cannot_wait_for_ends_in_30_s_and_may_be_asked_again(tiny_m
         spent_s = time.monotonic() - started
         for waiter in waiters:
             waiter.join(10)
-    cut = [answer for answer in answers if answer.status_code != 200]
+    # A slow machine's forecast refuses some at the door, before the drain: 429.
+    cut = [answer for answer in answers if answer.status_code not in (200, 429)]
     assert len(answers) == 10
     assert cut
     for answer in cut:
