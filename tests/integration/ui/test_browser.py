@@ -170,7 +170,7 @@ def test_an_empty_page_offers_questions_that_one_click_asks(tab: Tab, page: Page
 
 
 def test_what_one_types_into_and_presses_has_a_name(tab: Tab, page: Page) -> None:
-    page.runtime.scripts = [Script(words=["word "] * 100, pause_s=0.05)]
+    page.runtime.scripts = [Script(words=["word "] * 1_000, pause_s=0.05)]
 
     tab.get_by_role("textbox", name="Your question").fill(QUESTION)
     tab.get_by_role("button", name="Ask", exact=True).click()
