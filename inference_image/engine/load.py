@@ -61,7 +61,7 @@ def load(settings: Configure) -> Model:
     guides = JsonGuides(text, eos, config.vocabulary)
     store = RowStore(config, decoder.dtype, budget, longest)
     runner = Runner(decoder, store, guides.guide, budget.block_tokens)
-    recipe = f"nf4+{precision}" if config.quantised else precision
+    recipe = f"nf4+{precision}" if config.quantised == "four_bit" else precision
     return Model(runner, text, guides, budget, longest, eos, recipe, f"torch {torch.__version__}")
 
 
@@ -76,7 +76,7 @@ def _refuse_gpu() -> None:
 
 
 def _precision(asked: str, config: ModelConfig) -> str:
-    if config.quantised:
+    if config.quantised == "four_bit":
         # Its linear layers compute in bfloat16 whatever is asked; the rest is small.
         return "float32" if asked in ("auto", "int8") else asked
     if asked == "auto":

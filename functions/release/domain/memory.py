@@ -132,8 +132,9 @@ def _precision(asked: str, model: Architecture, *, gpu: bool) -> str:
 
 
 def _weights(model: Architecture, census: Census, dtype: str) -> int:
-    """Bytes after quantisation. 4-bit artifacts bring it along; int8 is made while loading, one scale for each row."""
-    if model.four_bit:
+    """Bytes after quantisation. Quantised artifacts bring it along; others are made int8 while loading, one scale for
+    each row."""
+    if model.four_bit or (model.int8 and dtype == "int8"):
         return census.bytes
     if dtype != "int8":
         return census.parameters * _BYTES[dtype]

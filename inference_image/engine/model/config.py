@@ -37,8 +37,8 @@ class ModelConfig:
     qkv_bias: bool
     out_bias: bool
     mlp_bias: bool
-    quantised: bool
-    """bitsandbytes' 4-bit NF4 or FP4 weights."""
+    quantised: str
+    """`four_bit`: bitsandbytes' NF4 or FP4 weights; `int8`: compressed-tensors' 8-bit ones; empty: plain weights."""
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -84,7 +84,7 @@ def _read(raw: Mapping[str, Any]) -> ModelConfig:
         qkv_bias=bool(raw.get("use_qkv_bias", False)) if stable else attention_bias,
         out_bias=attention_bias and not stable,
         mlp_bias=bool(raw.get("mlp_bias", False)) and not stable,
-        quantised=bool(raw.get("quantization_config")),
+        quantised=_quantised(raw),
     )
 
 
@@ -98,12 +98,43 @@ def _refuse_variants(raw: Mapping[str, Any]) -> None:
         raise ArtifactRefusedError(f"config.json asks for the activation {raw['hidden_act']!r}; this engine knows silu")
     if raw.get("qk_layernorm"):
         raise ArtifactRefusedError("config.json asks for qk_layernorm, which this engine does not compute")
+
+
+def _quantised(raw: Mapping[str, Any]) -> str:
     quantisation = raw.get("quantization_config") or {}
-    if quantisation and not (quantisation.get("quant_method") == "bitsandbytes" and quantisation.get("load_in_4bit")):
-        raise ArtifactRefusedError(
-            f"config.json asks for {quantisation.get('quant_method')} quantisation; this engine reads 4-bit "
-            "bitsandbytes weights and plain ones"
+    if not quantisation:
+        return ""
+    method = quantisation.get("quant_method")
+    if method == "bitsandbytes" and quantisation.get("load_in_4bit"):
+        return "four_bit"
+    if method == "compressed-tensors" and is_int8(quantisation):
+        return "int8"
+    raise ArtifactRefusedError(
+        f"config.json asks for {method} quantisation; this engine reads 4-bit bitsandbytes weights, "
+        "int-quantized W8A8 ones of compressed-tensors and plain ones"
+    )
+
+
+def is_int8(quantisation: Mapping[str, Any]) -> bool:
+    """8-bit weights with one scale per output and 8-bit activations with one scale per token, in every product."""
+    groups = quantisation.get("config_groups") or {}
+    return (
+        quantisation.get("format") == "int-quantized"
+        and not quantisation.get("ignore")
+        and not quantisation.get("kv_cache_scheme")
+        and len(groups) == 1
+        and all(
+            group.get("targets") == ["Linear"]
+            and _is(group.get("weights"), strategy="channel", dynamic=False)
+            and _is(group.get("input_activations"), strategy="token", dynamic=True)
+            for group in groups.values()
         )
+    )
+
+
+def _is(scheme: Mapping[str, Any] | None, *, strategy: str, dynamic: bool) -> bool:
+    wanted = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": strategy, "dynamic": dynamic}
+    return scheme is not None and {name: scheme.get(name) for name in wanted} == wanted
 
 
 def _rope(raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 There is no batch dimension: the tokens of a step stand in one row, and only attention asks whose they are.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +25,7 @@ from engine.model.rows import RowStore
 from engine.model.weights import Weights
 from engine.policy import Budget, Chunk
 
+EMBEDDING = "model.embed_tokens.weight"
 PRECISIONS = ("int8", "float32", "bfloat16", "float16")
 
 
@@ -52,10 +54,11 @@ class Decoder:
     def __init__(self, config: ModelConfig, folder: Path, device: torch.device, precision: str) -> None:
         weights = Weights(folder, device, precision)
         self.config, self.dtype, self.device = config, weights.dtype, device
-        self._embedding = weights.raw("model.embed_tokens.weight")
+        self._embedding = weights.raw(EMBEDDING)
         self._cos, self._sin = _rotations(config, device, self.dtype)
-        self._split = config.heads + config.kv_heads
-        smooth = self._calibrate(folder) if precision == "int8" else [UNCHANGED] * config.layers
+        # 8-bit weights of an artifact were smoothed when they were made.
+        calibrated = precision == "int8" and not config.quantised
+        smooth = smoothings(config, folder) if calibrated else [UNCHANGED] * config.layers
         self._layers = [make_layer(config, weights, number, one) for number, one in enumerate(smooth)]
         self._norm, self._head = make_end(config, weights)
 
@@ -73,36 +76,38 @@ class Decoder:
         x = self._embedding[tokens].to(self.dtype)  # (tokens, hidden)
         turn = self._turn(positions)
         for number, layer in enumerate(self._layers):
-            x = layer_pass(layer, x, partial(self._attend, number, store, turn))
+            x = layer_pass(layer, x, partial(_attend, self.config, number, store, turn))
         logits: torch.Tensor = self._head(self._norm(x[wanted]))
         return logits
 
     def _turn(self, positions: torch.Tensor) -> Rotation:
         return self._cos[positions][:, None], self._sin[positions][:, None]
 
-    def _attend(self, number: int, store: Attention, turn: Rotation, qkv: torch.Tensor) -> torch.Tensor:
-        config = self.config
-        heads = qkv.view(len(qkv), -1, config.head_dim)  # queries, then keys, then values
-        turned = heads[:, : self._split, : config.rotary_dim]
-        # The signs of the rotation are in `sin`, so that swapping halves is all that is left of it.
-        turned.copy_(torch.addcmul(turned * turn[0], turned.roll(config.rotary_dim // 2, -1), turn[1]))
-        return store.attend(number, heads[:, : config.heads], heads[:, config.heads :])
 
-    @torch.no_grad()
-    def _calibrate(self, folder: Path) -> list[LayerSmoothing]:
-        """One for each layer, from one exact pass that holds one layer's weights at a time."""
-        config, exact = self.config, Weights(folder, self.device, "float32")
+def smoothings(config: ModelConfig, folder: Path) -> Iterator[LayerSmoothing]:
+    """One for each layer, from one exact pass on the CPU that holds one layer's weights at a time."""
+    with torch.no_grad():
+        exact = Weights(folder, torch.device("cpu"), "float32")
         tokens = calibration_tokens(config)
         store = RowStore(config, torch.float32, Budget(1, 1, 2), len(tokens))
         aimed = store.aim([], [Chunk(0, 0, len(tokens), last=True)])
-        turn = self._turn(torch.arange(len(tokens)))
-        x = self._embedding[tokens].float()
-        found = []
-        for number in range(config.layers):
+        cos, sin = _rotations(config, torch.device("cpu"), torch.float32)
+        turn = cos[: len(tokens), None], sin[: len(tokens), None]
+        x = exact.raw(EMBEDDING)[tokens].float()
+    for number in range(config.layers):
+        with torch.no_grad():
             layer, seen = watched(make_layer(config, exact, number, UNCHANGED))
-            x = layer_pass(layer, x, partial(self._attend, number, aimed, turn))
-            found.append(smoothing_of(config, exact, number, seen))
-        return found
+            x = layer_pass(layer, x, partial(_attend, config, number, aimed, turn))
+            found = smoothing_of(config, exact, number, seen)
+        yield found
+
+
+def _attend(config: ModelConfig, number: int, store: Attention, turn: Rotation, qkv: torch.Tensor) -> torch.Tensor:
+    heads = qkv.view(len(qkv), -1, config.head_dim)  # queries, then keys, then values
+    turned = heads[:, : config.heads + config.kv_heads, : config.rotary_dim]
+    # The signs of the rotation are in `sin`, so that swapping halves is all that is left of it.
+    turned.copy_(torch.addcmul(turned * turn[0], turned.roll(config.rotary_dim // 2, -1), turn[1]))
+    return store.attend(number, heads[:, : config.heads], heads[:, config.heads :])
 
 
 def _rotations(config: ModelConfig, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:

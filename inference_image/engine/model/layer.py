@@ -14,6 +14,7 @@ from engine.model.weights import Weights
 Norm = Callable[[torch.Tensor], torch.Tensor]
 
 _CALIBRATION_TOKENS = 64
+END_NORM = "model.norm"
 # Its multiples fall all over a vocabulary.
 _PRIME = 7919
 
@@ -46,24 +47,45 @@ class LayerSmoothing:
 UNCHANGED = LayerSmoothing()
 
 
-def make_layer(config: ModelConfig, weights: Weights, number: int, smooth: LayerSmoothing) -> Layer:
-    """A norm divides by what the layer behind it multiplies with; so do the values and the MLP's upper half."""
+@dataclass(frozen=True)
+class Product:
+    """One linear layer of several matrices that read the same input, and how it is smoothed."""
+
+    names: list[str]
+    bias: bool
+    smooth: Smoothing
+
+
+def products(config: ModelConfig, number: int, smooth: LayerSmoothing) -> dict[str, Product]:
+    """The four products of a layer. Values and the MLP's upper half divide by what the layer behind multiplies with."""
     qkv, out, gate_up, down = _names(number)
-    name = f"model.layers.{number}"
     values = (
         None if smooth.out is None else _behind_ones(smooth.out, (config.heads + config.kv_heads) * config.head_dim)
     )
     upper = None if smooth.down is None else _behind_ones(smooth.down, len(smooth.down))
-    return Layer(
-        norm=_norm(config, weights, f"{name}.input_layernorm", smooth.qkv),
-        qkv=weights.linear(qkv, bias=config.qkv_bias, smooth=Smoothing(smooth.qkv, values)),
-        out=weights.linear(out, bias=config.out_bias, smooth=Smoothing(_per_head(config, smooth.out))),
-        mlp_norm=None
-        if config.parallel
-        else _norm(config, weights, f"{name}.post_attention_layernorm", smooth.gate_up),
-        gate_up=weights.linear(gate_up, bias=config.mlp_bias, smooth=Smoothing(smooth.gate_up, upper)),
-        down=weights.linear(down, bias=config.mlp_bias, smooth=Smoothing(smooth.down)),
-    )
+    return {
+        "qkv": Product(qkv, config.qkv_bias, Smoothing(smooth.qkv, values)),
+        "out": Product(out, config.out_bias, Smoothing(_per_head(config, smooth.out))),
+        "gate_up": Product(gate_up, config.mlp_bias, Smoothing(smooth.gate_up, upper)),
+        "down": Product(down, config.mlp_bias, Smoothing(smooth.down)),
+    }
+
+
+def norms(config: ModelConfig, number: int, smooth: LayerSmoothing) -> dict[str, torch.Tensor | None]:
+    """What each norm of a layer divides by, by the norm's name."""
+    name = f"model.layers.{number}"
+    first = {f"{name}.input_layernorm": smooth.qkv}
+    return first if config.parallel else first | {f"{name}.post_attention_layernorm": smooth.gate_up}
+
+
+def make_layer(config: ModelConfig, weights: Weights, number: int, smooth: LayerSmoothing) -> Layer:
+    """A norm divides by what the layer behind it multiplies with."""
+    made = {
+        key: weights.linear(one.names, bias=one.bias, smooth=one.smooth)
+        for key, one in products(config, number, smooth).items()
+    }
+    norm, *mlp_norm = (_norm(config, weights, name, divisor) for name, divisor in norms(config, number, smooth).items())
+    return Layer(norm=norm, mlp_norm=mlp_norm[0] if mlp_norm else None, **made)
 
 
 def layer_pass(layer: Layer, x: torch.Tensor, attend: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
@@ -82,7 +104,11 @@ def layer_pass(layer: Layer, x: torch.Tensor, attend: Callable[[torch.Tensor], t
 
 def make_end(config: ModelConfig, weights: Weights) -> tuple[Norm, Linear]:
     """The last norm and the head."""
-    return _norm(config, weights, "model.norm"), weights.linear(["model.embed_tokens" if config.tied else "lm_head"])
+    return _norm(config, weights, END_NORM), weights.linear([head_of(config)])
+
+
+def head_of(config: ModelConfig) -> str:
+    return "model.embed_tokens" if config.tied else "lm_head"
 
 
 def calibration_tokens(config: ModelConfig) -> torch.Tensor:
@@ -152,12 +178,18 @@ def _shared(config: ModelConfig, largest: torch.Tensor) -> torch.Tensor:
 
 
 def _norm(config: ModelConfig, weights: Weights, name: str, divisor: torch.Tensor | None = None) -> Norm:
-    shape, weight, eps = (config.hidden,), weights.tensor(f"{name}.weight"), config.norm_eps
-    if divisor is not None:
-        weight = weight / divisor
+    shape, eps, parts = (config.hidden,), config.norm_eps, norm_tensors(config, weights, name, divisor)
+    weight = parts[f"{name}.weight"]
     if config.norm == "rms":
         return lambda x: F.rms_norm(x, shape, weight, eps)
-    bias = weights.tensor(f"{name}.bias")
-    if divisor is not None:
-        bias = bias / divisor
+    bias = parts[f"{name}.bias"]
     return lambda x: F.layer_norm(x, shape, weight, bias, eps)
+
+
+def norm_tensors(
+    config: ModelConfig, weights: Weights, name: str, divisor: torch.Tensor | None = None
+) -> dict[str, torch.Tensor]:
+    """Weight and, but for RMS norms, bias, divided."""
+    parts = ("weight",) if config.norm == "rms" else ("weight", "bias")
+    found = {f"{name}.{part}": weights.tensor(f"{name}.{part}") for part in parts}
+    return found if divisor is None else {part: tensor / divisor for part, tensor in found.items()}

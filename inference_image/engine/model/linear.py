@@ -1,7 +1,8 @@
 """Linear layers in each precision. The only place that knows how weights are stored."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -35,7 +36,17 @@ def int8(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
     Args:
         weight: (out, in), any floating dtype.
     """
-    packed = _pack(weight)
+    return int8_of(*int8_codes(weight), bias)
+
+
+def int8_of(codes: torch.Tensor, scales: torch.Tensor, bias: torch.Tensor | None) -> Linear:
+    """As `int8`, of weights that are quantised already.
+
+    Args:
+        codes: (out, in), int8.
+        scales: (out,), float32.
+    """
+    packed = _pack(codes, scales)
     multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
 
     def apply(x: torch.Tensor) -> torch.Tensor:
@@ -46,21 +57,34 @@ def int8(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
     return apply
 
 
-def _pack(weight: torch.Tensor) -> Any:
+def int8_codes(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Codes of -127 to 127, (out, in), and the float32 scale of each output, (out,)."""
     exact = weight.float()
-    scales = (exact.abs().amax(1) / 127).clamp_min_(_SMALLEST).double()
+    scales = (exact.abs().amax(1) / 127).clamp_min_(_SMALLEST)
+    zeros = torch.zeros(len(scales), dtype=torch.long)
+    with _deprecated():
+        return torch.quantize_per_channel(exact, scales.double(), zeros, 0, torch.qint8).int_repr(), scales
+
+
+def _pack(codes: torch.Tensor, scales: torch.Tensor) -> Any:
+    zeros = torch.zeros(len(scales), dtype=torch.long)
     engine = torch.backends.quantized.engine
     torch.backends.quantized.engine = "fbgemm"
     try:
-        with warnings.catch_warnings():
-            # Deprecated for a library that does not have this kernel; torch is pinned (decision 0002).
-            warnings.simplefilter("ignore", UserWarning)
-            codes = torch.quantize_per_channel(
-                exact, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8
-            )
-        return torch.ops.quantized.linear_prepack(codes, None)
+        with _deprecated():
+            # torch has no public way from codes to a quantised tensor.
+            whole = torch._make_per_channel_quantized_tensor(codes, scales.double(), zeros, 0)  # noqa: SLF001 - see above
+            return torch.ops.quantized.linear_prepack(whole, None)
     finally:
         torch.backends.quantized.engine = engine
+
+
+@contextmanager
+def _deprecated() -> Iterator[None]:
+    """torch would replace its quantised tensors by a library that does not have this kernel; torch is pinned."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def four_bit(parts: Sequence[tuple[torch.Tensor, Any]], bias: torch.Tensor | None, dtype: torch.dtype) -> Linear:

@@ -9,10 +9,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from artifact.folder import ArtifactRefusedError
-from engine.model.linear import Linear, dense, four_bit, int8
+from engine.model.linear import Linear, dense, four_bit, int8, int8_of
 from engine.model.smoothing import NONE, Smoothing
 
 _QUANT_STATE = "quant_state.bitsandbytes__"
+
+
+def scale_of(name: str) -> str:
+    """The tensor with the scales of an 8-bit matrix, (out, 1), as compressed-tensors names it."""
+    return f"{name}.weight_scale"
 
 
 class Weights:
@@ -50,14 +55,29 @@ class Weights:
         Args:
             smooth: of plain matrices only.
         """
-        biases = torch.cat([self.tensor(f"{name}.bias") for name in names]) if bias else None
         states = [self._four_bit_state(f"{name}.weight") for name in names]
         if all(state is not None for state in states):
             parts = [(self.raw(f"{name}.weight"), state) for name, state in zip(names, states, strict=True)]
-            return four_bit(parts, biases, torch.bfloat16)
+            return four_bit(parts, self._biases(names, bias=bias), torch.bfloat16)
+        if all(self.has(scale_of(name)) for name in names):
+            return self._eight_bit(names, self._biases(names, bias=bias))
         make: Callable[[torch.Tensor, torch.Tensor | None], Linear] = int8 if self._precision == "int8" else dense
+        return make(*smooth.of_linear(*self.plain(names, bias=bias)))
+
+    def plain(self, names: Sequence[str], *, bias: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Matrices that are not quantised, one on top of the other, and their biases."""
         whole = torch.cat([self.raw(f"{name}.weight") for name in names])
-        return make(*smooth.of_linear(whole.to(self.dtype), biases))
+        return whole.to(self.dtype), self._biases(names, bias=bias)
+
+    def _biases(self, names: Sequence[str], *, bias: bool) -> torch.Tensor | None:
+        return torch.cat([self.tensor(f"{name}.bias") for name in names]) if bias else None
+
+    def _eight_bit(self, names: Sequence[str], biases: torch.Tensor | None) -> Linear:
+        codes = torch.cat([self.raw(f"{name}.weight") for name in names])
+        scales = torch.cat([self.raw(scale_of(name)).flatten() for name in names])
+        if self._precision == "int8":
+            return int8_of(codes, scales, biases)
+        return dense((codes.float() * scales[:, None]).to(self.dtype), biases)
 
     def largest(self, names: Sequence[str]) -> torch.Tensor:
         """The largest magnitude that each input of plain matrices is multiplied by: (in,), float32."""

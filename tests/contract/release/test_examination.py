@@ -23,11 +23,26 @@ LLAMA_3 = {
     "original_max_position_embeddings": 8192,
 }
 FOUR_BIT = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+_SCHEME = {"num_bits": 8, "type": "int", "symmetric": True}
+# W8A8 of https://github.com/vllm-project/compressed-tensors.
+INT8: dict[str, Any] = {
+    "quant_method": "compressed-tensors",
+    "format": "int-quantized",
+    "config_groups": {
+        "group_0": {
+            "targets": ["Linear"],
+            "weights": _SCHEME | {"strategy": "channel", "dynamic": False},
+            "input_activations": _SCHEME | {"strategy": "token", "dynamic": True},
+        }
+    },
+    "ignore": [],
+}
 SERVED: dict[str, dict[str, Any]] = {
     "llama": CONFIG,
     "llama with stretched positions": CONFIG | {"rope_scaling": LLAMA_3, "rope_theta": 500000.0},
     "llama with biases": CONFIG | {"attention_bias": True, "mlp_bias": True, "head_dim": 16},
     "stablelm": stablelm.CONFIG,
+    "stablelm in 8 bits": stablelm.CONFIG | {"quantization_config": INT8, "use_qkv_bias": True},
     "stablelm in 4 bits": stablelm.CONFIG | {"quantization_config": FOUR_BIT, "use_parallel_residual": True},
 }
 
@@ -46,7 +61,7 @@ def test_what_the_image_reads_from_a_config_the_examination_reads(name: str, tmp
     sizes = ("vocabulary", "hidden", "layers", "heads", "kv_heads", "head_dim", "context")
     shared = (*sizes, "tied", "parallel", "qkv_bias", "out_bias", "mlp_bias")
     assert [getattr(examined, field) for field in shared] == [getattr(image, field) for field in shared]
-    assert bool(examined.four_bit) == image.quantised
+    assert (bool(examined.four_bit), examined.int8) == (image.quantised == "four_bit", image.quantised == "int8")
 
 
 def refused_by_the_image() -> list[dict[str, Any]]:
@@ -57,6 +72,10 @@ def refused_by_the_image() -> list[dict[str, Any]]:
         {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1.0}},
         {"quantization_config": {"quant_method": "awq"}},
         {"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}},
+        {"quantization_config": INT8 | {"ignore": ["lm_head"]}},
+        {"quantization_config": INT8 | {"format": "pack-quantized"}},
+        {"quantization_config": INT8 | {"config_groups": {}}},
+        {"quantization_config": INT8 | {"kv_cache_scheme": {"num_bits": 8}}},
         {"architectures": ["GPT2LMHeadModel"]},
         {"num_attention_heads": None},
         {"vocab_size": None},

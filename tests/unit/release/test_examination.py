@@ -48,6 +48,7 @@ def test_a_dangerous_key_that_is_switched_off_is_harmless() -> None:
         "auto_map": None,
         "_attn_implementation": "sdpa",
         "_name_or_path": "/home/x",
+        "_load_in_4bit": True,
     }
 
     assert document_problems("config.json", json.dumps(CONFIG | settings).encode()) == []
@@ -88,6 +89,55 @@ def test_four_bit_weights_are_columns_of_bytes_beside_the_state_that_unpacks_the
     # 576 weights of linear layers in 288 bytes and 7 states of 4 bytes; 56 other numbers in two bytes each.
     assert (reading.census.parameters, reading.census.bytes_by_dtype) == (632, {"BF16": 112, "U8": 316})
     assert "'model.layers.0.mlp.gate_proj.weight' in U8" not in " ".join(problems_of(files))
+
+
+def in_eight_bits(*, scales: bool = True, coded: str = "I8") -> dict[str, bytes]:
+    """The artifact with every linear matrix as W8A8 of compressed-tensors stores it."""
+    scheme = {"num_bits": 8, "type": "int", "symmetric": True}
+    group = {
+        "targets": ["Linear"],
+        "weights": scheme | {"strategy": "channel", "dynamic": False},
+        "input_activations": scheme | {"strategy": "token", "dynamic": True},
+    }
+    quantisation = {
+        "quant_method": "compressed-tensors",
+        "format": "int-quantized",
+        "config_groups": {"group_0": group},
+    }
+    plain = {name: shape for name, shape in SHAPES.items() if "proj" not in name}
+    header = header_of(plain)
+    end = max(entry["data_offsets"][1] for entry in header.values())
+    for name in (name for name in SHAPES if "proj" in name):
+        rows, columns = SHAPES[name]
+        parts = [(f"{name}_scale", "F32", [rows, 1], 4 * rows)] if scales else []
+        for part, dtype, shape, size in [*parts, (name, coded, [rows, columns], rows * columns)]:
+            header[part] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + size]}
+            end += size
+    text = json.dumps(header).encode()
+    return artifact() | {
+        "config.json": json.dumps(CONFIG | {"quantization_config": quantisation}).encode(),
+        "model.safetensors": len(text).to_bytes(8, "little") + text + bytes(end),
+    }
+
+
+def test_eight_bit_weights_stand_in_their_own_shape_beside_a_scale_for_each_output() -> None:
+    reading = read(in_eight_bits())
+
+    assert problems_of(in_eight_bits()) == []
+    assert reading.census is not None
+    # 576 weights in a byte each; 8 + 4 + 4 + 8 + 16 + 16 + 8 = 64 scales and 56 other numbers in four.
+    assert (reading.census.parameters, reading.census.bytes_by_dtype) == (632, {"F32": 480, "I8": 576})
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        pytest.param(in_eight_bits(scales=False), "has no scale of shape [8, 1] and 6 more", id="no scales"),
+        pytest.param(in_eight_bits(coded="U8"), "in U8 and 6 more which the image cannot compute with", id="unsigned"),
+    ],
+)
+def test_half_of_the_eight_bit_form_is_refused(files: dict[str, bytes], sentence: str) -> None:
+    assert any(sentence in problem for problem in problems_of(files)), problems_of(files)
 
 
 def test_four_bit_bytes_without_the_config_that_says_so_are_refused() -> None:

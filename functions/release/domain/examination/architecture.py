@@ -40,6 +40,8 @@ class Architecture:
     mlp_bias: bool
     four_bit: str = ""
     """`nf4` or `fp4` if bitsandbytes has quantised the linear layers."""
+    int8: bool = False
+    """compressed-tensors has quantised every linear layer, with a scale for each output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture | list[str]:
         out_bias=attention_bias and not stable,
         mlp_bias=bool(config.get("mlp_bias")) and not stable,
         four_bit=_four_bit(config),
+        int8=_is_int8(config.get("quantization_config")),
     )
     problems = reader.problems + [*_shape_problems(found)] * (not reader.problems) + [*_variant_problems(name, config)]
     return problems or found
@@ -108,7 +111,7 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture | list[str]:
 
 def _four_bit(config: Mapping[str, Any]) -> str:
     quantisation = config.get("quantization_config")
-    return str(quantisation.get("bnb_4bit_quant_type", "fp4")) if isinstance(quantisation, dict) else ""
+    return str(quantisation.get("bnb_4bit_quant_type", "fp4")) if _is_four_bit(quantisation) else ""
 
 
 def _shape_problems(found: Architecture) -> Iterator[str]:
@@ -130,11 +133,11 @@ def _variant_problems(name: str, config: Mapping[str, Any]) -> Iterator[str]:
         yield "config.json asks for qk_layernorm, which the image does not compute"
     yield from _rope_problems(config)
     quantisation = config.get("quantization_config")
-    if quantisation and not _is_four_bit(quantisation):
+    if quantisation and not _is_four_bit(quantisation) and not _is_int8(quantisation):
         method = quantisation.get("quant_method") if isinstance(quantisation, dict) else quantisation
         yield (
             f"config.json asks for {str(method)[:40]!r} quantisation; "
-            "the image reads 4-bit bitsandbytes weights and plain ones"
+            "the image reads 4-bit bitsandbytes weights, int-quantized W8A8 ones of compressed-tensors and plain ones"
         )
 
 
@@ -145,6 +148,29 @@ def _is_four_bit(quantisation: Any) -> bool:
         and quantisation.get("load_in_4bit") is True
         and quantisation.get("bnb_4bit_quant_type", "fp4") in _FOUR_BIT_FORMATS
     )
+
+
+def _is_int8(quantisation: Any) -> bool:
+    """8-bit weights with one scale per output and 8-bit activations with one scale per token, in every product."""
+    match quantisation:
+        case {"quant_method": "compressed-tensors", "format": "int-quantized", "config_groups": {**groups}}:
+            rest = (quantisation.get("ignore"), quantisation.get("kv_cache_scheme"))
+            return not any(rest) and len(groups) == 1 and all(map(_is_w8a8, groups.values()))
+    return False
+
+
+def _is_w8a8(group: Any) -> bool:
+    return (
+        isinstance(group, dict)
+        and group.get("targets") == ["Linear"]
+        and _is_scheme(group.get("weights"), strategy="channel", dynamic=False)
+        and _is_scheme(group.get("input_activations"), strategy="token", dynamic=True)
+    )
+
+
+def _is_scheme(scheme: Any, *, strategy: str, dynamic: bool) -> bool:
+    wanted = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": strategy, "dynamic": dynamic}
+    return isinstance(scheme, dict) and {name: scheme.get(name) for name in wanted} == wanted
 
 
 def _rope_problems(config: Mapping[str, Any]) -> Iterator[str]:

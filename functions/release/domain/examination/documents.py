@@ -21,9 +21,18 @@ _EXECUTING_KEYS = frozenset(
     }
 )
 # Private names configure a library's inside (CVE-2026-4372 ran code through one). These are written by transformers
-# itself and only say where a config came from.
+# itself and only say where a config came from or what it says elsewhere.
 _HARMLESS_PRIVATE_KEYS = frozenset(
-    {"_commit_hash", "_from_model_config", "_model_name_or_path", "_name_or_path", "_attn_implementation_autoset"}
+    {
+        "_commit_hash",
+        "_from_model_config",
+        "_model_name_or_path",
+        "_name_or_path",
+        "_attn_implementation_autoset",
+        # BitsAndBytesConfig.to_dict repeats two settings under private names.
+        "_load_in_4bit",
+        "_load_in_8bit",
+    }
 )
 _IMPLEMENTATION = re.compile(r"_?(attn|experts)_implementation")
 _LOCAL_IMPLEMENTATIONS = frozenset({"eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"})

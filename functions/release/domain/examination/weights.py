@@ -14,6 +14,7 @@ Tensors = Mapping[str, tuple[Tensor, ...]]
 """Path → what its header describes."""
 
 _FLOATS = frozenset({"F32", "F16", "BF16"})
+_SCALE = "_scale"
 _QUANT_STATE = ".quant_state.bitsandbytes__"
 
 
@@ -117,7 +118,9 @@ def model_problems(model: Architecture, tensors: Tensors) -> list[str]:
     missing = [repr(one.name) for one in expected if one.name not in held]
     there = [(one, held[one.name]) for one in expected if one.name in held]
     misshapen = [
-        f"{one.name!r} has the shape {list(tensor.shape)} in place of {list(one.shape)}"
+        f"{one.name!r} has no scale of shape {[one.shape[0], 1]}"
+        if _coded(model, one) and tensor.shape == one.shape
+        else f"{one.name!r} has the shape {list(tensor.shape)} in place of {list(one.shape)}"
         for one, tensor in there
         if not _fits(model, one, tensor, held)
     ]
@@ -144,13 +147,25 @@ def _packed(model: Architecture, one: Expected, tensor: Tensor) -> bool:
 
 
 def _fits(model: Architecture, one: Expected, tensor: Tensor, held: Mapping[str, Tensor]) -> bool:
-    """4-bit weights are stored as a column of bytes, two weights in each, beside the state that unpacks them."""
+    """4-bit weights are stored as a column of bytes, two weights in each, beside the state that unpacks them.
+
+    8-bit ones keep their shape, beside a column of scales.
+    """
+    if _coded(model, one):
+        scales = held.get(f"{one.name}{_SCALE}")
+        return tensor.shape == one.shape and scales is not None and scales.shape == (one.shape[0], 1)
     if not _packed(model, one, tensor):
         return tensor.shape == one.shape
     return tensor.shape == ((prod(one.shape) + 1) // 2, 1) and f"{one.name}{_QUANT_STATE}{model.four_bit}" in held
 
 
+def _coded(model: Architecture, one: Expected) -> bool:
+    return model.int8 and one.linear
+
+
 def _computable(model: Architecture, one: Expected, tensor: Tensor) -> bool:
+    if _coded(model, one):
+        return tensor.dtype == "I8"
     return tensor.dtype in _FLOATS or _packed(model, one, tensor)
 
 
