@@ -8,6 +8,7 @@ from typing import Any
 from release.contracts.config import PartialConfig
 from release.contracts.machines import Notification
 from release.contracts.settings import PolicySettings
+from release.domain.hosting import Hosting
 from release.domain.plan import Plan
 from release.domain.price import PriceList, built_in_prices
 from release.domain.truth import EndpointState, ProbeAnswer
@@ -32,9 +33,8 @@ class FakeServing:
 
     endpoints: dict[str, EndpointState] = field(default_factory=dict)
     models: dict[str, tuple[str, str, dict[str, str]]] = field(default_factory=dict)
-    configs: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    configs: dict[str, Hosting] = field(default_factory=dict)
     updates: list[tuple[str, Plan, tuple[str, ...], int]] = field(default_factory=list)
-    fallbacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def describe(self, endpoint_name: str) -> EndpointState | None:
         return self.endpoints.get(endpoint_name)
@@ -47,22 +47,13 @@ class FakeServing:
         if self.models.setdefault(name, model) != model:
             raise RolloutFailedError(f"model {name} exists with another content")
 
-    def ensure_config(
-        self,
-        name: str,
-        *,
-        instance_type: str,
-        instance_count: int,
-        startup_timeout_s: int,
-        fallback_types: Sequence[str] = (),
-    ) -> None:
-        self.fallbacks[name] = tuple(fallback_types)
-        config = (instance_type, instance_count, startup_timeout_s)
-        if self.configs.setdefault(name, config) != config:
+    def ensure_config(self, name: str, hosting: Hosting, *, model: str = "") -> None:
+        assert (model or name) in self.models
+        if self.configs.setdefault(name, hosting) != hosting:
             raise RolloutFailedError(f"endpoint config {name} exists with another content")
 
     def create_endpoint(self, endpoint_name: str, config_name: str) -> None:
-        image, count = self.models[config_name][0], self.configs[config_name][1]
+        image, count = self.models[config_name][0], self.configs[config_name].instance_count
         self.endpoints[endpoint_name] = EndpointState(
             "Creating", config_name, "", baking=False, fleet_size=count, image=image, failure=""
         )

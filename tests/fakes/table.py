@@ -239,7 +239,12 @@ class FakeTable:
             "updated_at": entry.at,
             "history": (*now.history, line),
         }
-        self._change(now, **changes, **({"plan": entry.plan} if entry.plan else {}))
+        self._change(
+            now,
+            **changes,
+            **({"plan": entry.plan} if entry.plan else {}),
+            **({"previous_release_id": entry.previous_release_id} if entry.previous_release_id else {}),
+        )
         self._write_line(rollout, entry)
         self.told.append((rollout.rollout_id, entry.phase))
 

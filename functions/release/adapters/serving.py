@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.type_defs import DeploymentConfigTypeDef, DescribeEndpointOutputTypeDef
 
+    from release.domain.hosting import Hosting
+
 _MISSING = "Could not find"
 _THERE_ALREADY = "already existing"
 _IN_PROGRESS = ("in-progress", "in progress")
 _BAKING = "Baking"
+_ENHANCED = {"EnableEnhancedMetrics": True, "MetricPublishFrequencyInSeconds": 10}
 
 
 class SageMakerServing:
@@ -58,28 +61,28 @@ class SageMakerServing:
     def ensure_config(
         self,
         name: str,
+        hosting: "Hosting",
         *,
-        instance_type: str,
-        instance_count: int,
-        startup_timeout_s: int,
-        fallback_types: "Sequence[str]" = (),
+        model: str = "",
     ) -> None:
         variant: Any = {
             "VariantName": VARIANT,
-            "ModelName": name,
-            **_instances_of((instance_type, *fallback_types)),
-            "InitialInstanceCount": instance_count,
+            "ModelName": model or name,
+            **_instances_of(hosting.instance_types),
+            "InitialInstanceCount": hosting.instance_count,
             "InitialVariantWeight": 1.0,
-            "ModelDataDownloadTimeoutInSeconds": startup_timeout_s,
-            "ContainerStartupHealthCheckTimeoutInSeconds": startup_timeout_s,
+            "VariantInstanceProvisionTimeoutInSeconds": hosting.provision_timeout_s,
+            "ModelDataDownloadTimeoutInSeconds": hosting.startup_timeout_s,
+            "ContainerStartupHealthCheckTimeoutInSeconds": hosting.startup_timeout_s,
         }
+        metrics: Any = {"MetricsConfig": _ENHANCED} if hosting.enhanced_metrics else {}
         try:
             with _refused(f"creating endpoint config {name}"):
-                self._client.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+                self._client.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], **metrics)
         except _ThereAlreadyError:
             with _refused(f"describing endpoint config {name}"):
                 found = self._client.describe_endpoint_config(EndpointConfigName=name)
-            _same(f"endpoint config {name}", variant, found["ProductionVariants"][0])
+            _same(f"endpoint config {name}", {**variant, **metrics}, {**found, **found["ProductionVariants"][0]})
 
     def create_endpoint(self, endpoint_name: str, config_name: str) -> None:
         try:

@@ -279,19 +279,22 @@ class DynamoReleaseTable:
 
     def _entry(self, rollout: RolloutItem, entry: Entry) -> "TransactWriteItemTypeDef":
         line = {"phase": str(entry.phase), "at": entry.at, "reason": entry.reason}
-        values = {"now": str(entry.phase), "was": str(rollout.phase), "why": entry.reason, "at": entry.at}
-        expression = "SET phase = :now, reason = :why, updatedAt = :at, history = list_append(history, :line)"
-        plan = {"plan": entry.plan.wire()} if entry.plan else {}
+        values: dict[str, Any] = {
+            "now": str(entry.phase),
+            "was": str(rollout.phase),
+            "why": entry.reason,
+            "at": entry.at,
+        }
+        values |= {"line": [line]}
+        sets = "SET phase = :now, reason = :why, updatedAt = :at, history = list_append(history, :line)"
+        if entry.plan:
+            sets, values = f"{sets}, #plan = :plan", values | {"plan": entry.plan.wire()}
+        if entry.previous_release_id:
+            sets, values = f"{sets}, previousReleaseId = :blue", values | {"blue": entry.previous_release_id}
         condition = "phase = :was"
         if entry.phase in BEFORE_TRAFFIC:
             condition += " AND attribute_not_exists(#abort)"
-        return self._items.update(
-            rollout.pk,
-            rollout.sk,
-            f"{expression}, #plan = :plan" if plan else expression,
-            {**values, "line": [line], **plan},
-            condition,
-        )
+        return self._items.update(rollout.pk, rollout.sk, sets, values, condition)
 
 
 def _as_seen(lease: LeaseItem | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from release.contracts.base import Contract
+from release.domain.plan import PROVISIONING_S, bring_up_at_most_s
 
 InstanceTypes = Annotated[
     tuple[Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")], ...],
@@ -15,6 +16,7 @@ WishedStrategy = Literal["auto", "allAtOnce", "canary", "linear", "rolling"]
 StepPercent = Annotated[int, Field(ge=5, le=50)]
 WaitSeconds = Annotated[int, Field(ge=0, le=3600)]
 StartupTimeoutSeconds = Annotated[int, Field(ge=60, le=3600)]
+ProvisionTimeoutSeconds = Annotated[int, Field(ge=300, le=3600)]
 Environment = dict[
     Annotated[
         str,
@@ -40,6 +42,19 @@ class Config(Contract):
     startup_timeout_seconds: StartupTimeoutSeconds
     """Download and health check each get this long."""
     environment: Environment
+    provision_timeout_seconds: ProvisionTimeoutSeconds | None = None
+    """SageMaker waits for capacity so long; absent: `release.domain.plan.PROVISIONING_S`."""
+    enhanced_metrics: bool | None = None
+    """Invocations and utilisation by instance, every ten seconds, which CloudWatch bills; absent: no."""
+
+    @property
+    def bring_up_at_most_s(self) -> int:
+        """Seconds until an instance of this config serves or never will."""
+        return bring_up_at_most_s(self.startup_timeout_seconds, self.provision_s)
+
+    @property
+    def provision_s(self) -> int:
+        return self.provision_timeout_seconds or PROVISIONING_S
 
 
 class PartialConfig(Contract):
@@ -55,3 +70,5 @@ class PartialConfig(Contract):
     preflight: bool | None = None
     startup_timeout_seconds: StartupTimeoutSeconds | None = None
     environment: Environment | None = None
+    provision_timeout_seconds: ProvisionTimeoutSeconds | None = None
+    enhanced_metrics: bool | None = None

@@ -142,6 +142,8 @@ class RolloutItem(Contract):
     approval: Mark | None = None
     abort: Mark | None = None
     skipped_gates: tuple[SkippedGate, ...] | None = None
+    previous_release_id: ReleaseId | None = None
+    """What served when traffic began to move; none before a first release."""
     finish_line_at: Timestamp | None = None
     """When blue was seen gone; from here on nothing is rolled back."""
     created_at: Timestamp

@@ -22,7 +22,9 @@ DEAD_MAN_S = 120
 _MIN_LINEAR_PERCENT = 10  # SageMaker: a linear step is 10-50 % of the fleet, a canary at most 50 %, a batch 5-50 %
 _MIN_BATCH_PERCENT = 5
 _MIN_EXECUTION_S, _MAX_EXECUTION_S = 600, 28_800
-_PROVISIONING_S = 1_800  # instances of the largest GPU types have been seen to take half an hour
+PROVISIONING_S = 1_800
+"""SageMaker's patience where capacity is short, unless the config says otherwise. Instances of the largest GPU types
+have been seen to take half an hour."""
 BRING_UP_S = 600
 """Seconds until an instance serves, as a rule: AWS's example of an 8B model on an ml.g6.2xlarge took 525 s without
 cached containers (AWS Machine Learning Blog on container caching, June 2026)."""
@@ -121,18 +123,22 @@ def waits_s(plan: Plan) -> int:
     return shifts(plan) * plan.step_wait_s + rest_s
 
 
-def bring_up_at_most_s(startup_timeout_s: int) -> int:
+def bring_up_at_most_s(startup_timeout_s: int, provision_timeout_s: int = PROVISIONING_S) -> int:
     """Seconds until instances serve or never will.
 
     Args:
         startup_timeout_s: download and health check each get this long.
     """
-    return _PROVISIONING_S + 2 * startup_timeout_s
+    return provision_timeout_s + 2 * startup_timeout_s
 
 
-def needed_execution_s(plan: Plan, startup_timeout_s: int) -> int:
-    """Seconds that the whole update may need: provisioning, download, health check and every wait."""
-    return _bring_ups(plan) * bring_up_at_most_s(startup_timeout_s) + waits_s(plan)
+def needed_execution_s(plan: Plan, bring_up_s: int) -> int:
+    """Seconds that the whole update may need: provisioning, download, health check and every wait.
+
+    Args:
+        bring_up_s: at most, as `bring_up_at_most_s` says.
+    """
+    return _bring_ups(plan) * bring_up_s + waits_s(plan)
 
 
 def expected_execution_s(plan: Plan) -> int:
@@ -145,9 +151,9 @@ def _bring_ups(plan: Plan) -> int:
     return shifts(plan) if plan.strategy is Strategy.ROLLING else 1
 
 
-def max_execution_s(plan: Plan, startup_timeout_s: int) -> int:
+def max_execution_s(plan: Plan, bring_up_s: int) -> int:
     """SageMaker's limit on the whole update: what it may need, within SageMaker's bounds."""
-    return max(_MIN_EXECUTION_S, min(_MAX_EXECUTION_S, needed_execution_s(plan, startup_timeout_s)))
+    return max(_MIN_EXECUTION_S, min(_MAX_EXECUTION_S, needed_execution_s(plan, bring_up_s)))
 
 
 def time_problem(plan: Plan) -> str | None:

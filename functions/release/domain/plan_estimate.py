@@ -11,7 +11,6 @@ from release.domain.plan import (
     BRING_UP_S,
     Plan,
     Strategy,
-    bring_up_at_most_s,
     expected_execution_s,
     green_at_once,
     max_execution_s,
@@ -79,12 +78,12 @@ def gates_of(plan: Plan, *, preflight: bool) -> tuple[str, ...]:
     return ("examine", *(("preflight",) if preflight else ()), *baked)
 
 
-def timing_of(plan: Plan, *, preflight: bool, startup_timeout_s: int) -> Timing:
-    expected_s, at_most_s = expected_execution_s(plan), max_execution_s(plan, startup_timeout_s)
+def timing_of(plan: Plan, *, preflight: bool, bring_up_s: int) -> Timing:
+    expected_s, at_most_s = expected_execution_s(plan), max_execution_s(plan, bring_up_s)
     if plan.strategy is Strategy.FIRST_RELEASE:
-        at_most_s = needed_execution_s(plan, startup_timeout_s)  # CreateEndpoint has no limit of its own
+        at_most_s = needed_execution_s(plan, bring_up_s)  # CreateEndpoint has no limit of its own
     if "preflight" in gates_of(plan, preflight=preflight):
-        alone_s = _preflight_s(bring_up_at_most_s(startup_timeout_s))
+        alone_s = _preflight_s(bring_up_s)
         expected_s, at_most_s = expected_s + min(_preflight_s(BRING_UP_S), alone_s), at_most_s + alone_s
     return Timing(min(expected_s, at_most_s), at_most_s)
 
@@ -93,11 +92,15 @@ def _preflight_s(bring_up_s: int) -> int:
     return bring_up_s + _PROBING_S
 
 
-def estimate_of(plan: Plan, fleets: Fleets, prices: PriceList, *, preflight: bool, startup_timeout_s: int) -> Estimate:
-    """The whole estimate; an instance type without a price leaves the price open."""
-    timing = timing_of(plan, preflight=preflight, startup_timeout_s=startup_timeout_s)
+def estimate_of(plan: Plan, fleets: Fleets, prices: PriceList, *, preflight: bool, bring_up_s: int) -> Estimate:
+    """The whole estimate; an instance type without a price leaves the price open.
+
+    Args:
+        bring_up_s: seconds until instances serve or never will.
+    """
+    timing = timing_of(plan, preflight=preflight, bring_up_s=bring_up_s)
     gates = gates_of(plan, preflight=preflight)
-    longest_alone_s = _preflight_s(bring_up_at_most_s(startup_timeout_s))
+    longest_alone_s = _preflight_s(bring_up_s)
     alone_s = (min(_preflight_s(BRING_UP_S), longest_alone_s), longest_alone_s) if "preflight" in gates else (0, 0)
     try:
         price = _price_of(plan, fleets, prices, timing, alone_s)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from release.contracts.config import Config
 from release.contracts.table import ReleaseItem, RolloutItem
+from release.domain.hosting import Hosting
 from release.domain.keys import published_prefix
 from release.domain.names import Names
 from release.ports import Alarms, Metrics, Serving
@@ -40,12 +42,16 @@ def ensure_green(serving: Serving, name: str, green: Green, where: Where) -> Non
         environment=container_environment(release, green.rollout),
         execution_role_arn=where.execution_role_arn,
     )
-    serving.ensure_config(
-        name,
-        instance_type=config.instance_types[0],
-        instance_count=green.fleet_size or config.instance_count,
-        startup_timeout_s=config.startup_timeout_seconds,
-        fallback_types=config.instance_types[1:],
+    serving.ensure_config(name, hosting_of(config, green.fleet_size or config.instance_count))
+
+
+def hosting_of(config: Config, instance_count: int) -> Hosting:
+    return Hosting(
+        config.instance_types,
+        instance_count,
+        config.startup_timeout_seconds,
+        config.provision_s,
+        bool(config.enhanced_metrics),
     )
 
 
@@ -56,6 +62,7 @@ def container_environment(release: ReleaseItem, rollout: RolloutItem) -> Mapping
         "SLIPWAY_RELEASE_ID": release.release_id,
         "SLIPWAY_ROLLOUT_ID": rollout.rollout_id,
         "SLIPWAY_MODEL_NAME": rollout.endpoint,
+        "SLIPWAY_IMAGE_DIGEST": release.image.partition("@")[2],
     }
 
 

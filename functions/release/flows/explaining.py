@@ -81,6 +81,6 @@ class Explaining:
         plan, began = plan_of(rollout), read_stamp(rollout.updated_at)
         if rollout.phase is Phase.BAKING:
             return f"green bakes until about {stamp(began + timedelta(seconds=plan.bake_s))}; then it is verified"
-        limit_s = max_execution_s(plan, release_of(self.table, rollout).config.startup_timeout_seconds)
+        limit_s = max_execution_s(plan, release_of(self.table, rollout).config.bring_up_at_most_s)
         until = stamp(began + timedelta(seconds=limit_s))
         return f"SageMaker brings green up and moves the traffic; it gives up at about {until}"

@@ -59,7 +59,7 @@ class PlanReview:
             Fleets(demand.types, demand.blue_type, config.instance_count),
             self._prices(rollout),
             preflight=config.preflight,
-            startup_timeout_s=config.startup_timeout_seconds,
+            bring_up_s=config.bring_up_at_most_s,
         )
         bounds = (
             capacity_problem(plan, demand, room, config.instance_count),

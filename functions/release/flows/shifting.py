@@ -1,6 +1,6 @@
 """Green: made and given the traffic. Every change is fenced by the lease and can be asked for twice."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from release.contracts.steps import GreenCreated, LeasedStep, Watched
 from release.contracts.table import RolloutItem
@@ -92,7 +92,10 @@ class Shifting:
             else:
                 self._update(rollout, names)
         reason = f"SageMaker accepted {config_name} for endpoint {endpoint_name}"
-        enter(self.table, rollout, entry(Phase.SHIFTING, reason, self.now()), fence_of(step, self.now()))
+        serving = self.table.endpoint(step.endpoint)
+        blue = serving.live_release_id if serving and plan.strategy is not Strategy.FIRST_RELEASE else None
+        shifting = replace(entry(Phase.SHIFTING, reason, self.now()), previous_release_id=blue)
+        enter(self.table, rollout, shifting, fence_of(step, self.now()))
         return Watched(progress=Progress.MOVING, reason=reason, poll_seconds=poll_seconds(plan.bake_s, moving_s=0))
 
     def _update(self, rollout: RolloutItem, names: Names) -> None:
@@ -103,7 +106,7 @@ class Shifting:
             names.of_rollout(rollout.rollout_id),
             plan=plan,
             alarms=self._quiet(names, rollout.rollout_id),
-            max_execution_s=max_execution_s(plan, release.config.startup_timeout_seconds),
+            max_execution_s=max_execution_s(plan, release.config.bring_up_at_most_s),
         )
 
     def _quiet(self, names: Names, rollout_id: str) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ RELEASE_MACHINE = "release machine"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A rollout's next phase and why; `plan` is recorded with it, `evidence` goes into the ledger."""
+    """A rollout's next phase and why; `plan` and blue's release go into the record, `evidence` into the ledger."""
 
     phase: Phase
     reason: str
@@ -45,6 +45,7 @@ class Entry:
     plan: PlanItem | None = None
     actor: str = RELEASE_MACHINE
     evidence: Mapping[str, str] | None = None
+    previous_release_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from release.contracts.config import PartialConfig
 from release.contracts.machines import Notification
 from release.contracts.settings import PolicySettings
+from release.domain.hosting import Hosting
 from release.domain.plan import Plan
 from release.domain.price import PriceList
 from release.domain.truth import EndpointState, ProbeAnswer
@@ -26,19 +27,11 @@ class Serving(Protocol):
         """Raises RolloutFailedError: refused, or there is another model of this name."""
         ...
 
-    def ensure_config(
-        self,
-        name: str,
-        *,
-        instance_type: str,
-        instance_count: int,
-        startup_timeout_s: int,
-        fallback_types: Sequence[str] = (),
-    ) -> None:
-        """An endpoint config with one variant that serves the model of the same name.
+    def ensure_config(self, name: str, hosting: Hosting, *, model: str = "") -> None:
+        """An endpoint config with one variant that serves one model.
 
         Args:
-            fallback_types: where the first type has no capacity, in order of preference; at most four.
+            model: its name, if it is not the config's own.
 
         Raises:
             RolloutFailedError: refused, or there is another config of this name.

@@ -62,6 +62,9 @@ def test_a_second_drop_replaces_the_first_and_a_rollback_brings_it_back(stack: S
     assert stack.release(second)["phase"] == "live"
     assert stack.answers().endswith(f"rollout={second}")
     assert phase(stack, first) == "superseded"
+    replaced = stack.item(f"rollout#{second}")
+    assert replaced is not None
+    assert replaced["previousReleaseId"] == first.partition("-")[0]
 
     chosen = stack.call("choose_release", {"input": {"endpoint": "chat"}, "executionArn": "arn:rollback"})
     back = chosen["rolloutId"]

@@ -8,6 +8,7 @@ import pytest
 from botocore.stub import Stubber
 
 from release.adapters.serving import SageMakerServing, deployment_config
+from release.domain.hosting import Hosting
 from release.domain.plan import Plan, Strategy
 from release.errors import (
     EndpointBusyError,
@@ -168,7 +169,7 @@ def test_a_config_of_the_same_name_must_be_the_same_config(sagemaker: Stubbed) -
     stub.add_response("describe_endpoint_config", config)
 
     with pytest.raises(RolloutFailedError, match="InitialInstanceCount"):
-        serving.ensure_config("m", instance_type="ml.g5.4xlarge", instance_count=1, startup_timeout_s=600)
+        serving.ensure_config("m", Hosting(("ml.g5.4xlarge",), 1, 600))
 
 
 def test_more_types_than_one_are_pools_in_order_of_preference(sagemaker: Stubbed) -> None:
@@ -181,6 +182,7 @@ def test_more_types_than_one_are_pools_in_order_of_preference(sagemaker: Stubbed
         "InstancePools": pools,
         "InitialInstanceCount": 1,
         "InitialVariantWeight": 1.0,
+        "VariantInstanceProvisionTimeoutInSeconds": 1800,
         "ModelDataDownloadTimeoutInSeconds": 600,
         "ContainerStartupHealthCheckTimeoutInSeconds": 600,
     }
@@ -188,13 +190,28 @@ def test_more_types_than_one_are_pools_in_order_of_preference(sagemaker: Stubbed
     wanted = {"EndpointConfigName": "m", "ProductionVariants": [variant]}
     stub.add_response("create_endpoint_config", {"EndpointConfigArn": arn}, wanted)
 
-    serving.ensure_config(
-        "m",
-        instance_type="ml.g5.4xlarge",
-        instance_count=1,
-        startup_timeout_s=600,
-        fallback_types=("ml.g6.4xlarge",),
-    )
+    serving.ensure_config("m", Hosting(("ml.g5.4xlarge", "ml.g6.4xlarge"), 1, 600))
+
+
+def test_patience_and_enhanced_metrics_are_asked_for_in_sagemaker_s_words(sagemaker: Stubbed) -> None:
+    """SageMaker API reference, ProductionVariant and MetricsConfig: invocations every 10 s, if they are enhanced."""
+    serving, stub = sagemaker
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": "m",
+        "InstanceType": "ml.g5.4xlarge",
+        "InitialInstanceCount": 2,
+        "InitialVariantWeight": 1.0,
+        "VariantInstanceProvisionTimeoutInSeconds": 3600,
+        "ModelDataDownloadTimeoutInSeconds": 1200,
+        "ContainerStartupHealthCheckTimeoutInSeconds": 1200,
+    }
+    metrics = {"EnableEnhancedMetrics": True, "MetricPublishFrequencyInSeconds": 10}
+    wanted = {"EndpointConfigName": "m-pf", "ProductionVariants": [variant], "MetricsConfig": metrics}
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/m-pf"
+    stub.add_response("create_endpoint_config", {"EndpointConfigArn": arn}, wanted)
+
+    serving.ensure_config("m-pf", Hosting(("ml.g5.4xlarge",), 2, 1200, 3600, enhanced_metrics=True), model="m")
 
 
 @pytest.mark.parametrize(

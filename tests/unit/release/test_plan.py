@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release.domain.plan import Plan, Strategy, follow_seconds, max_execution_s, plan_rollout, poll_seconds
+from release.domain.plan import (
+    Plan,
+    Strategy,
+    bring_up_at_most_s,
+    follow_seconds,
+    max_execution_s,
+    plan_rollout,
+    poll_seconds,
+)
 
 
 def planned(wish: str, fleet: int, step_percent: int = 10) -> Plan:
@@ -52,7 +60,7 @@ def test_linear_steps_are_at_least_sagemaker_s_ten_percent() -> None:
 )
 def test_the_time_limit_covers_provisioning_start_and_every_wait(wish: str, fleet: int, seconds: int) -> None:
     """Half an hour of provisioning, start-up twice (download, health check), then the waits; by hand."""
-    assert max_execution_s(planned(wish, fleet), startup_timeout_s=900) == seconds
+    assert max_execution_s(planned(wish, fleet), bring_up_at_most_s(900)) == seconds
 
 
 @given(

@@ -43,7 +43,7 @@ def plans(draw: st.DrawFn, least: int = 1, most: int = 100) -> Plan:
 
 
 def estimate(plan: Plan, types: tuple[str, ...] = ("ml.a.large",), *, preflight: bool = False) -> Estimate:
-    return estimate_of(plan, Fleets(types, "ml.a.large", 2), PRICES, preflight=preflight, startup_timeout_s=600)
+    return estimate_of(plan, Fleets(types, "ml.a.large", 2), PRICES, preflight=preflight, bring_up_s=3_000)
 
 
 def plan(wish: str, fleet: int, percent: int = 10, wait_s: int = 300, bake_s: int = 300) -> Plan:

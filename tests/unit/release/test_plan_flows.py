@@ -223,5 +223,4 @@ def test_green_may_be_of_the_next_type_where_the_first_has_no_capacity(house: Ho
 
     step = house.created()
 
-    assert house.serving.configs[house.config_name(step)][0] == "ml.g5.4xlarge"
-    assert house.serving.fallbacks[house.config_name(step)] == ("ml.g6.4xlarge",)
+    assert house.serving.configs[house.config_name(step)].instance_types == ("ml.g5.4xlarge", "ml.g6.4xlarge")

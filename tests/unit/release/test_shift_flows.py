@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from release.contracts.config import PartialConfig
 from release.contracts.steps import RolloutStep
+from release.domain.hosting import Hosting
 from release.domain.phases import Phase
 from release.domain.plan import Strategy
 from release.domain.truth import ProbeAnswer, Progress, Verdict
@@ -16,7 +18,7 @@ from release.errors import (
     ServiceUnavailableError,
 )
 from release.flows.stamps import stamp
-from tests.builders.house import ENDPOINT, House
+from tests.builders.house import DIGEST, ENDPOINT, House
 from tests.builders.records import IMAGE
 
 
@@ -47,8 +49,9 @@ def test_green_is_made_of_what_the_release_pins_and_knows_its_name(house: House)
         "SLIPWAY_RELEASE_ID": release_id,
         "SLIPWAY_ROLLOUT_ID": step.rollout_id,
         "SLIPWAY_MODEL_NAME": "chat",
+        "SLIPWAY_IMAGE_DIGEST": DIGEST,
     }
-    assert house.serving.configs[name] == ("ml.g5.4xlarge", 1, 600)
+    assert house.serving.configs[name] == Hosting(("ml.g5.4xlarge",), 1, 600, 1800)
 
 
 def test_a_first_release_has_no_alarms_because_there_is_no_blue_to_go_back_to(house: House) -> None:
@@ -106,11 +109,29 @@ def test_a_second_release_has_as_many_instances_as_serve_now(house: House) -> No
     step = house.created("v2")
     house.shifting.shift(step)
 
-    assert house.serving.configs[house.config_name(step)][1] == 4
+    assert house.serving.configs[house.config_name(step)].instance_count == 4
     ((config_name, plan, alarms, limit_s),) = house.serving.updates
     assert config_name == house.config_name(step)
     assert alarms == tuple(f"{config_name}-{alarm}" for alarm in ("guard", "abort", "dead-man"))
     assert (plan.strategy, plan.fleet_size, limit_s) == (Strategy.CANARY, 4, 1800 + 2 * 600 + 60 + 300)
+
+
+def test_a_config_s_patience_with_capacity_is_sagemaker_s_and_the_update_s(house: House) -> None:
+    house.live()
+    house.settings.settings["chat"] = PartialConfig.parse({"provisionTimeoutSeconds": 3600, "bakeSeconds": 0})
+
+    step = house.shifted("v2")
+
+    assert house.serving.configs[house.config_name(step)].provision_timeout_s == 3600
+    assert house.serving.updates[0][3] == 3600 + 2 * 600
+
+
+def test_the_record_says_what_served_when_traffic_began_to_move(house: House) -> None:
+    first = house.live()
+    second = house.shifted("v2")
+
+    assert house.rollout(first).previous_release_id is None
+    assert house.rollout(second).previous_release_id == first.rollout_id.partition("-")[0]
 
 
 def test_a_rollout_that_waited_for_the_first_release_is_planned_anew(house: House) -> None:
