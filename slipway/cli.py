@@ -5,8 +5,10 @@ import sys
 import typer
 
 from slipway.commands.chat import chat
+from slipway.commands.evidence import doctor, events, explain, logs
 from slipway.commands.local import local
 from slipway.commands.operate import abort, approve, break_glass, freeze, pause, resume, unfreeze, why
+from slipway.commands.package import package
 from slipway.commands.push import push
 from slipway.commands.releases import cost, releases, rollback, watch
 from slipway.errors import SlipwayError
@@ -17,10 +19,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Drop a model into S3 and it is in production: proved, priced, reversible.",
 )
-for command in (push, watch, rollback, pause, resume, approve, abort, freeze, unfreeze, why, cost, chat):
+for command in (
+    package,
+    push,
+    watch,
+    rollback,
+    pause,
+    resume,
+    approve,
+    abort,
+    freeze,
+    unfreeze,
+    why,
+    cost,
+    doctor,
+    explain,
+    logs,
+    chat,
+):
     app.command()(command)
 app.add_typer(releases, name="releases")
 app.add_typer(break_glass, name="break-glass")
+app.add_typer(events, name="events")
 app.add_typer(local, name="local")
 
 

@@ -17,6 +17,7 @@ from slipway.aws import Aws
 from slipway.aws_errors import translated
 from slipway.chat_stream import ChatStream, open_chat
 from slipway.comparing import ReleaseDiff, compare, published_manifest
+from slipway.doctor import Check, Doctor
 from slipway.errors import (
     DropNotSeenError,
     EndpointUnknownError,
@@ -28,11 +29,14 @@ from slipway.errors import (
     UsageError,
 )
 from slipway.fleets import fleets_of
+from slipway.logs import LogLine, Question, read
 from slipway.money import Bill, EndpointCost, bill_of, bill_of_config, billed_now, prices_of
 from slipway.operations import Operations, OperatorVerbs
 from slipway.progress import RolloutView, view_of
+from slipway.provenance import Provenance, Tracing
 from slipway.records import EndpointState, PhaseChange, Release, Rollout
 from slipway.table import ReleaseTable
+from slipway.undelivered import UndeliveredEvents
 from slipway.words import endpoint_names, instant, release_id_of, rollout_id_of
 
 _POLL_S = 0.5
@@ -72,13 +76,13 @@ class Slipway(OperatorVerbs):
 
     def __init__(self, stack: str = "slipway", session: boto3.Session | None = None) -> None:
         self.stack = stack
-        self._aws = Aws(stack, session)
-        self._table = ReleaseTable(self._aws)
-        super().__init__(Operations(self._aws))
+        self.aws = Aws(stack, session)
+        self._table = ReleaseTable(self.aws)
+        super().__init__(Operations(self.aws))
 
     def outputs(self) -> dict[str, str]:
         """The stack's outputs; read once, because a deployed stack does not rename its parts."""
-        return self._aws.outputs()
+        return self.aws.outputs()
 
     def endpoint_name(self, endpoint: str) -> str:
         """SageMaker's name of the endpoint; raises UsageError for a name that none can have."""
@@ -126,24 +130,24 @@ class Slipway(OperatorVerbs):
         rollout = self.rollout(endpoint, rollout_id)
         item = self._table.item(f"endpoint#{endpoint}", f"release#{rollout.release_id}")
         release = Release.of_item(item) if item else None
-        return view_of(rollout, release, fleets_of(self._aws, names.sagemaker_endpoint), names, datetime.now(UTC))
+        return view_of(rollout, release, fleets_of(self.aws, names.sagemaker_endpoint), names, datetime.now(UTC))
 
     def diff(self, endpoint: str, before: str, after: str) -> ReleaseDiff:
         """What differs between two releases; raises ReleaseNotFoundError, UsageError as `release`."""
         first, second = self.release(endpoint, before), self.release(endpoint, after)
         manifests = (
-            published_manifest(self._aws, first.artifact_id),
-            published_manifest(self._aws, second.artifact_id),
+            published_manifest(self.aws, first.artifact_id),
+            published_manifest(self.aws, second.artifact_id),
         )
-        return compare(first, second, manifests, prices_of(self._aws))
+        return compare(first, second, manifests, prices_of(self.aws))
 
     def manifest(self, release: Release) -> dict[str, Any] | None:
         """The published manifest of a release's artifact, `events/artifact/manifest`; None if it was collected."""
-        return published_manifest(self._aws, release.artifact_id)
+        return published_manifest(self.aws, release.artifact_id)
 
     def bill(self, release: Release) -> Bill:
         """What a first fleet of the release costs."""
-        return bill_of_config(release.config, prices_of(self._aws))
+        return bill_of_config(release.config, prices_of(self.aws))
 
     def cost(self, endpoint: str) -> EndpointCost:
         """What the endpoint costs now, at rest, and at the most that autoscaling may reach.
@@ -156,8 +160,8 @@ class Slipway(OperatorVerbs):
         rollouts = self.rollouts(endpoint)
         if not rollouts:
             raise self.unknown(endpoint)
-        live, prices = self.endpoint(endpoint).live_release_id, prices_of(self._aws)
-        steady, now = billed_now(fleets_of(self._aws, names.sagemaker_endpoint))
+        live, prices = self.endpoint(endpoint).live_release_id, prices_of(self.aws)
+        steady, now = billed_now(fleets_of(self.aws, names.sagemaker_endpoint))
         under_way = [each for each in rollouts if not each.ended and each.plan]
         config = self.release(endpoint, live).config if live else None
         return EndpointCost(
@@ -203,6 +207,28 @@ class Slipway(OperatorVerbs):
                 )
             time.sleep(_POLL_S)
 
+    def ledger(self, endpoint: str) -> list[dict[str, Any]]:
+        """Every line of the endpoint's ledger from the first, `events/table/ledger`."""
+        self.endpoint_name(endpoint)
+        return list(self._table.items(f"endpoint#{endpoint}", "ledger#"))
+
+    def explain(self, endpoint: str, what: str, *, every_byte: bool = False) -> Provenance:
+        """From an answer or a release back to its bytes, each link recomputed; see `slipway.provenance`."""
+        return Tracing(self).explain(endpoint, what, every_byte=every_byte)
+
+    def doctor(self, endpoint: str) -> Iterator[Check]:
+        """Whether everything is there that a release needs, check by check as each is done."""
+        self.endpoint_name(endpoint)
+        return Doctor(self).examine(endpoint)
+
+    def logs(self, question: Question, *, follow: bool = False) -> Iterator[LogLine]:
+        """Log lines in the order of their time; with `follow` later ones too, until the caller stops."""
+        return read(self.aws, question, follow=follow)
+
+    def undelivered(self) -> UndeliveredEvents:
+        """The events that reached no function, and the way to hand them in again."""
+        return UndeliveredEvents(self.aws)
+
     # -- what changes it
 
     def push(
@@ -228,10 +254,10 @@ class Slipway(OperatorVerbs):
             raise UsageError(drop.reason)
         files = artifacts.read_artifact(directory)
         manifest = artifacts.manifest_of(directory, files, config)
-        bucket = self._aws.output("ArtifactBucketName")
+        bucket = self.aws.output("ArtifactBucketName")
         with translated():
-            artifacts.upload(self._aws.s3, bucket, drop, files, on_progress)
-            return artifacts.seal(self._aws.s3, bucket, drop, manifest)
+            artifacts.upload(self.aws.s3, bucket, drop, files, on_progress)
+            return artifacts.seal(self.aws.s3, bucket, drop, manifest)
 
     def rollout_of(self, drop: SealedDrop, timeout_s: float = 120.0) -> str:
         """The id of the rollout that this drop started; waits for its event to arrive.
@@ -304,7 +330,7 @@ class Slipway(OperatorVerbs):
             "stream_options": {"include_usage": True},
             **options.fields(),
         }
-        return open_chat(self._aws.runtime, self.endpoint_name(endpoint), body)
+        return open_chat(self.aws.runtime, self.endpoint_name(endpoint), body)
 
     def ask(self, endpoint: str, question: str, *, max_tokens: int = 256, temperature: float = 0.0) -> ChatStream:
         """One question, as `chat` asks it."""

@@ -82,6 +82,16 @@ class EndpointUnknownError(SlipwayError):
     """No rollout has ever named the endpoint; the message names those that are known."""
 
 
+class LogsMissingError(SlipwayError):
+    """The log group does not exist; nothing was ever logged there."""
+
+
+class EventRefusedError(SlipwayError):
+    """The function failed on an event that was handed in again; the event stays where it was."""
+
+    exit_code = 4
+
+
 class ChatError(SlipwayError):
     """Base of what can happen to one question.
 

@@ -8,7 +8,10 @@ from slipway.records import SERVED, Release, Rollout
 
 if TYPE_CHECKING:
     from slipway.comparing import Change, ReleaseDiff
+    from slipway.doctor import Check
+    from slipway.logs import LogLine
     from slipway.money import Bill, EndpointCost
+    from slipway.provenance import Provenance
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -153,6 +156,44 @@ def cost_lines(cost: "EndpointCost") -> Iterator[str]:
             ("prices", f"on demand, {cost.prices_region}, {cost.prices_as_of}; {cost.prices_source}"),
         ]
     )
+
+
+_SIGNS = {"ok": "✓", "verified": "✓", "warning": "!", "failed": "✗", "broken": "✗", "unknown": "?"}
+"""The sign says it to the eye, the word beside it to everybody else."""
+
+
+def check_line(check: "Check") -> Iterator[str]:
+    yield f"{_SIGNS[check.health]} {check.health:<8} {check.name:<13}  {check.says}"
+    if check.remedy:
+        yield f"{'':26}→ {check.remedy}"
+
+
+def link_lines(found: "Provenance") -> Iterator[str]:
+    yield from fields(
+        [
+            ("release", found.release_id),
+            ("rollout", found.rollout_id),
+            ("artifact", found.artifact_id),
+            ("image", found.image),
+        ]
+    )
+    yield ""
+    for link in found.links:
+        yield f"{_SIGNS[link.verdict]} {link.verdict:<8}  {link.name:<8}  {link.says}"
+
+
+def log_text(line: "LogLine") -> str:
+    more = " ".join(f"{name}={value}" for name, value in line.fields.items() if name in _TELLING)
+    words = (f"{line.at:%Y-%m-%d %H:%M:%S.%f}"[:-3], line.level, line.where, printable(line.message), more)
+    return "  ".join(word for word in words if word)
+
+
+_TELLING = ("endpoint", "rolloutId", "phase", "verdict", "reason", "error", "exception_name")
+
+
+def printable(text: str) -> str:
+    """What others wrote must not steer the terminal."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 def bill_text(bill: "Bill") -> str:

@@ -7,6 +7,7 @@ import typer
 
 from slipway.commands.options import AsJson, EndpointOption, Stack
 from slipway.commands.terminal import open_client, open_screen, print_json
+from slipway.views import printable
 
 
 def chat(
@@ -26,24 +27,13 @@ def chat(
         for text in answer:
             said += text
             if not as_json:
-                screen.data(_printable(text), end="")
+                screen.data(printable(text), end="")
     if as_json:
-        print_json(
-            {
-                "endpoint": endpoint,
-                "releaseId": answer.release_id,
-                "rolloutId": answer.rollout_id,
-                "text": said,
-                "finishReason": answer.finish_reason,
-                "usage": answer.usage,
-            }
-        )
+        from slipway.answers import ChatAnswer
+
+        ids = (endpoint, answer.release_id, answer.rollout_id)
+        print_json(ChatAnswer(*ids, said, answer.finish_reason, answer.usage))
         return
     screen.data("")
     tokens = f", {answer.usage.completion_tokens} tokens" if answer.usage else ""
     screen.say(f"[release {answer.release_id or 'unknown'}{tokens}]")
-
-
-def _printable(text: str) -> str:
-    """A model's words must not steer the terminal."""
-    return "".join(character for character in text if character.isprintable() or character in "\n\t")

@@ -203,7 +203,9 @@ def _do(verb: "Callable[[Slipway], Operated]", stack: str, undo: str, *, as_json
     done = verb(open_client(stack))
     undo = undo.replace("{release}", (done.rollout_id or "RELEASE").partition("-")[0])
     if as_json:
-        print_json({**vars(done), "undo": undo})
+        from slipway.answers import Deed
+
+        print_json(Deed(done, undo))
         return
     screen = open_screen()
     screen.data(done.sentence)

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from slipway.commands.options import AsJson, EndpointArgument, EndpointOption, Stack, Yes
-from slipway.commands.terminal import NOT_LIVE, confirm, follow, open_client, open_screen, print_json
+from slipway.commands.terminal import NOT_LIVE, confirm, follow, open_client, open_screen, print_json, print_phases
 from slipway.errors import UsageError
 from slipway.views import cost_lines, diff_lines, release_lines, release_state
 from slipway.words import moment_of
@@ -37,8 +37,10 @@ def list_releases(endpoint: EndpointArgument = "chat", *, stack: Stack = "slipwa
         raise slipway.unknown(endpoint)
     live = serving.live_release_id
     if as_json:
-        rows = [vars(one) | {"state": release_state(one, rollouts, live)} for one in found]
-        print_json({"endpoint": serving, "releases": rows})
+        from slipway.answers import ListedRelease, ReleaseList
+
+        rows = [ListedRelease(release_state(one, rollouts, live), one) for one in found]
+        print_json(ReleaseList(serving, tuple(rows)))
         return
     open_screen().releases(found, rollouts, live)
 
@@ -56,9 +58,11 @@ def show_release(
     found, live = slipway.release(endpoint, release), slipway.endpoint(endpoint).live_release_id
     rollouts, manifest, bill = slipway.rollouts(endpoint), slipway.manifest(found), slipway.bill(found)
     if as_json:
+        from slipway.answers import ShownRelease
+
         own = [rollout for rollout in rollouts if rollout.release_id == release]
         state = release_state(found, rollouts, live)
-        print_json({"release": found, "state": state, "rollouts": own, "manifest": manifest, "price": bill})
+        print_json(ShownRelease(found, state, tuple(own), manifest, bill))
         return
     open_screen().lines(release_lines(found, rollouts, live, manifest, bill))
 
@@ -137,13 +141,11 @@ def _ended_instead(endpoint: str, rollout_id: str, left: str, stack: str, *, as_
     """While blue still stands a rollback ends the rollout that replaces it: going live is what must not happen."""
     slipway, screen = open_client(stack), open_screen()
     screen.say(f"release {left} still stands, so rollout {rollout_id} is ended instead")
-    changes = slipway.watch(endpoint, rollout_id)
     if as_json:
-        for change in changes:
-            print_json({"endpoint": endpoint, "rolloutId": rollout_id, "change": change})
+        print_phases(slipway, endpoint, rollout_id)
     else:
         screen.data(rollout_id)
-        screen.phases(changes)
+        screen.phases(slipway.watch(endpoint, rollout_id))
     if slipway.endpoint(endpoint).live_release_id == rollout_id.partition("-")[0]:
         raise typer.Exit(NOT_LIVE)
     screen.say(f"release {left} serves; to undo this: slipway rollback {endpoint} --to {rollout_id.partition('-')[0]}")

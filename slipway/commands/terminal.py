@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from slipway.records import PhaseChange
     from slipway.screen import Screen
 
+CHECK_FAILED = 1
 NOT_LIVE = 4
 
 
@@ -55,14 +56,19 @@ def follow(slipway: "Slipway", endpoint: str, rollout_id: str, *, as_json: bool 
 
     A tree on a terminal, a line per phase in a pipe, a JSON object per phase with `as_json`.
     """
-    if as_json:
-        last = None
-        for last in slipway.watch(endpoint, rollout_id):
-            print_json({"endpoint": endpoint, "rolloutId": rollout_id, "change": last})
-    else:
-        last = _show(slipway, endpoint, rollout_id)
+    last = (print_phases if as_json else _show)(slipway, endpoint, rollout_id)
     if not serves(slipway, endpoint, rollout_id, last):
         raise typer.Exit(NOT_LIVE)
+
+
+def print_phases(slipway: "Slipway", endpoint: str, rollout_id: str) -> "PhaseChange | None":
+    """A JSON object per phase; the last phase."""
+    from slipway.answers import WatchedPhase
+
+    last = None
+    for last in slipway.watch(endpoint, rollout_id):
+        print_json(WatchedPhase(endpoint, rollout_id, last))
+    return last
 
 
 def _show(slipway: "Slipway", endpoint: str, rollout_id: str) -> "PhaseChange | None":

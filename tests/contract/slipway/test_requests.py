@@ -41,7 +41,7 @@ class Listening:
 def test_a_question_is_a_request_that_the_server_takes(options: ChatOptions) -> None:
     runtime = Listening()
     slipway = Slipway()
-    vars(slipway._aws)["runtime"] = runtime  # where the client keeps its connection once it has one
+    vars(slipway.aws)["runtime"] = runtime  # where the client keeps its connection once it has one
 
     list(slipway.chat("chat", [{"role": "system", "content": "Be brief."}, QUESTION], options))
 
