@@ -1,0 +1,143 @@
+"""One Slipway in this process: the template's stack on the embedded AWS, fast time and containers that cost little."""
+
+import hashlib
+import importlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import botocore.endpoint
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+
+from local import supervisor
+from local.deploy import deploy
+from local.images import ImageStore, RunSpec
+from local.world import ADMIN_KEY, ADMIN_SECRET, REGION, World
+from release import wiring
+from tests.contract.stack.documents import ROOT
+from tests.fault_matrix.boundary import Boundary
+from tests.fault_matrix.functions import InProcessFunctions
+
+TIME_SCALE = 30.0
+"""AWS seconds per real second. The dead-man alarm waits 120 s, so a busy machine may be silent for 4 s."""
+STACK = "slipway"
+_CONTAINER = ROOT / "tests/integration/release/container.py"
+_PARAMETERS = {"BakeSeconds": "20", "StepWaitSeconds": "0", "StartupTimeoutSeconds": "120"}
+
+
+class StandInImages(ImageStore):
+    """Every image is one container of the standard library that says which release it is."""
+
+    def run_spec(self, image_uri: str) -> RunSpec:  # noqa: ARG002 - every image is the same container here
+        return RunSpec([sys.executable, "-I", "-S", str(_CONTAINER)], _CONTAINER.parent, {})
+
+
+@dataclass(frozen=True)
+class Slipway:
+    """The running stack and its outputs."""
+
+    world: World
+    boundary: Boundary
+    outputs: Mapping[str, str]
+
+    def client(self, service: str) -> Any:
+        return self.world.client(service)
+
+
+@contextmanager
+def running(time_scale: float = TIME_SCALE) -> Iterator[Slipway]:
+    """Deployed, with a first image pushed; everything ends with the block."""
+    with ExitStack() as undo:
+        undo.enter_context(patch.object(supervisor, "LambdaRuntime", InProcessFunctions))
+        undo.enter_context(patch.object(supervisor, "ImageStore", StandInImages))
+        undo.enter_context(patch.object(AmazonStateLanguageParser, "parse", staticmethod(_parsed)))
+        _be_quiet()
+        aws = supervisor.Supervisor(supervisor.Settings(port=0, time_scale=time_scale))
+        undo.callback(aws.stop)
+        boundary = Boundary(aws.world, aws.world.clock.time)
+        aws._functions.boundary = boundary  # type: ignore[attr-defined]  # the class was replaced above
+        aws.start()
+        outputs = deploy(aws.world, ROOT / "template.yaml", STACK, _PARAMETERS)
+        undo.enter_context(patch.dict(os.environ, _environment(aws.world)))
+        _wire(undo, boundary)
+        slipway = Slipway(aws.world, boundary, outputs)
+        push_image(slipway)
+        yield slipway
+
+
+_parse = AmazonStateLanguageParser.parse
+_tree = cache(lambda definition: _parse(definition)[1])
+
+
+def _parsed(definition: str) -> tuple[Any, Any]:
+    """moto's parser, but that a machine's text is read once and not for every execution: a sixth of a rollout's CPU."""
+    tree = _tree(definition)
+    return Preprocessor().visit(tree), tree
+
+
+def _be_quiet() -> None:
+    for name in ("werkzeug", "local", "moto", "botocore"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _environment(world: World) -> dict[str, str]:
+    """What the functions' processes would have; the template gives a name the same value everywhere."""
+    functions = world.client("lambda").list_functions()["Functions"]
+    found = {name: value for each in functions for name, value in each["Environment"]["Variables"].items()}
+    own = {
+        "AWS_ENDPOINT_URL": world.url,
+        "AWS_ACCESS_KEY_ID": ADMIN_KEY,
+        "AWS_SECRET_ACCESS_KEY": ADMIN_SECRET,
+        "AWS_DEFAULT_REGION": REGION,
+        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    }
+    return found | own
+
+
+def _wire(undo: ExitStack, boundary: Boundary) -> None:
+    """Give the handlers this world's clock and clients."""
+    undo.enter_context(patch.object(wiring, "_client", lambda service: boundary.client(service, wiring._CLIENT)))
+    undo.enter_context(patch.object(wiring, "_now", boundary.world.clock.now))
+    sleep = boundary.world.clock.sleep  # what a client waits before its next attempt is AWS time too
+    undo.enter_context(patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=sleep)))
+    _forget_wiring()
+    undo.callback(_forget_wiring)
+    for folder in sorted((ROOT / "functions").glob("*/app.py")):
+        importlib.import_module(f"{folder.parent.name}.app")
+
+
+def _forget_wiring() -> None:
+    for factory in vars(wiring).values():
+        if hasattr(factory, "cache_clear"):
+            factory.cache_clear()
+
+
+def push_image(slipway: Slipway, tag: str = "release-1") -> None:
+    """Push an image and wait until it is known: a drop before that would wait for it."""
+    media = "application/vnd.docker.distribution.manifest.v2+json"
+    config = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2, "digest": "sha256:00"}
+    text = json.dumps({"schemaVersion": 2, "mediaType": media, "config": config, "layers": [], "note": tag})
+    slipway.client("ecr").put_image(
+        repositoryName=f"{STACK}-inference",
+        imageManifest=text,
+        imageTag=tag,
+        imageDigest=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
+    )
+    deadline = time.monotonic() + 60
+    while (
+        not slipway.client("dynamodb")
+        .get_item(TableName=f"{STACK}-releases", Key={"pk": {"S": "image"}, "sk": {"S": "newest"}})
+        .get("Item")
+    ):
+        assert time.monotonic() < deadline, "nobody received the image"
+        time.sleep(0.05)
