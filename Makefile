@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 SOURCES := functions slipway local ui benchmarks
 # The image's packages share no import root with the rest, so they are checked by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test prove conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean
+.PHONY: help setup check docs test prove fault-matrix conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ test: setup .venv-awscli/.ready .venv-sam/.ready ## all tests of every day, the 
 
 prove: setup .venv-awscli/.ready .venv-sam/.ready ## the long proof: every test, and twenty times the generated cases
 	SLIPWAY_PROOF=prove $(BIN)/python -m pytest
+
+fault-matrix: setup ## every AWS call of every path of a rollout, failing once in every way; `make prove` runs it too
+	@$(BIN)/python -m tests.fault_matrix
 
 conformance: setup ## what AWS documents of endpoints, asked of the twin and of bare moto
 	@$(BIN)/python -m tests.conformance

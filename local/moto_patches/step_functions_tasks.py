@@ -8,6 +8,7 @@ import threading
 import time
 import types
 import uuid
+from functools import cache
 from typing import Any
 
 import botocore.session
@@ -179,14 +180,20 @@ def _spell_parameters_and_answers(patches: Patches) -> None:
 
 
 def _operation(task: Any, service: str | None, action: str | None) -> OperationModel:
-    model = botocore.session.get_session().get_service_model(task._get_boto_service_name(service))  # noqa: SLF001
     wanted = _letters(task._get_boto_service_action(action))  # noqa: SLF001
-    for name in model.operation_names:
-        if _letters(name) == wanted:
-            return model.operation_model(name)
-    raise ValueError(
-        f"{task.resource.resource_arn} names no operation of {model.service_name}; correct the state's Resource"
-    )
+    name = task._get_boto_service_name(service)  # noqa: SLF001
+    found = _operation_model(name, wanted)
+    if found is None:
+        raise ValueError(f"{task.resource.resource_arn} names no operation of {name}; correct the state's Resource")
+    return found
+
+
+@cache
+def _operation_model(service: str, wanted: str) -> OperationModel | None:
+    """Read once: a botocore session costs 30 ms, and a machine asks twice for every task."""
+    model = botocore.session.get_session().get_service_model(service)
+    names = (name for name in model.operation_names if _letters(name) == wanted)
+    return next((model.operation_model(name) for name in names), None)
 
 
 def _letters(name: str) -> str:
