@@ -28,6 +28,7 @@ def install(patches: Patches, delivery: EventDelivery) -> None:
     _announce_created_objects(patches, delivery)
     _complete_multipart_once(patches)
     _configure_buckets_from_templates(patches)
+    _tell_of_event_bridge(patches)
     _read_no_bucket_policy(patches)
     _refuse_functions_as_targets(patches)
     _refuse_unknown_subresources(patches)
@@ -137,6 +138,22 @@ def _configure_buckets_from_templates(patches: Patches) -> None:
 
     create_original = patches.replace(models.FakeBucket, "create_from_cloudformation_json", classmethod(create))
     update_original = patches.replace(models.FakeBucket, "update_from_cloudformation_json", classmethod(update))
+
+
+def _tell_of_event_bridge(patches: Patches) -> None:
+    """GetBucketNotificationConfiguration leaves out that a bucket tells EventBridge of its objects.
+
+    Source: the S3 API reference, where the answer has `EventBridgeConfiguration` as an empty element.
+    """
+
+    def serialized(self: S3Response, result: Any) -> Any:
+        if self.data.get("Action") == "GetBucketNotificationConfiguration":
+            wanted = self.backend.get_bucket_notification_configuration(self.bucket_name)
+            if wanted is not None and wanted.event_bridge is not None:
+                result.result["EventBridgeConfiguration"] = {}
+        return original(self, result)
+
+    original = patches.replace(S3Response, "serialized", serialized)
 
 
 def configured(bucket: models.FakeBucket, cloudformation_json: Any) -> models.FakeBucket:

@@ -116,6 +116,20 @@ def test_moto_drops_a_templates_versioning_and_notifications() -> None:
     assert "NotificationConfiguration" not in source
 
 
+@justifies(s3_patches._tell_of_event_bridge)
+def test_moto_hides_that_a_bucket_tells_event_bridge(storage: s3.S3Backend) -> None:
+    client = boto3.client("s3", region_name=REGION)
+    wanted: Any = {"EventBridgeConfiguration": {}}
+    client.put_bucket_notification_configuration(Bucket="bucket", NotificationConfiguration=wanted)
+
+    told = client.get_bucket_notification_configuration(Bucket="bucket")
+
+    kept = storage.get_bucket_notification_configuration("bucket")
+    assert kept is not None
+    assert kept.event_bridge is not None
+    assert "EventBridgeConfiguration" not in told
+
+
 @justifies(s3_bodies._join_parts_in_a_file)
 def test_moto_joins_the_parts_of_an_upload_in_memory() -> None:
     assert "total.extend(part.value)" in inspect.getsource(s3.FakeMultipart.complete)

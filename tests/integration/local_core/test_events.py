@@ -379,3 +379,10 @@ def test_a_bucket_cannot_notify_a_function(aws: Aws) -> None:
         aws.client("s3").put_bucket_notification_configuration(
             Bucket=aws.bucket(), NotificationConfiguration={"LambdaFunctionConfigurations": [target]}
         )
+
+
+def test_a_bucket_says_that_it_tells_eventbridge(aws: Aws) -> None:
+    """Source: GetBucketNotificationConfiguration in the S3 API reference, element EventBridgeConfiguration."""
+    told = aws.client("s3").get_bucket_notification_configuration(Bucket=aws.bucket())
+
+    assert told["EventBridgeConfiguration"] == {}
