@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from release.adapters.aws import translated
 from release.adapters.metrics import ABORT, DIMENSION, FINE_PERIOD_S, HEARTBEAT, NAMESPACE
+from release.domain import guard
 from release.domain.names import VARIANT
 from release.domain.plan import DEAD_MAN_S
 
@@ -12,29 +13,29 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudwatch import CloudWatchClient
 
-_PERIOD_S = 60  # SageMaker publishes invocation metrics once a minute unless enhanced metrics are on
-
 
 class CloudWatchAlarms:
     def __init__(self, client: "CloudWatchClient") -> None:
         self._client = client
 
     def ensure_guard(self, name: str, *, endpoint_name: str, config_name: str) -> None:
+        # Without the config's name the alarm would also trip on blue's errors and stop the very rollout that is meant
+        # to mend them.
+        dimensions = [
+            {"Name": "EndpointName", "Value": endpoint_name},
+            {"Name": "VariantName", "Value": VARIANT},
+            {"Name": "EndpointConfigName", "Value": config_name},
+        ]
         self._put(
             name,
-            AlarmDescription=f"Green ({config_name}) answers with 5xx: SageMaker rolls the endpoint back.",
-            Namespace="AWS/SageMaker",
-            MetricName="Invocation5XXErrors",
-            # Without the config's name the alarm would also trip on blue's errors and stop the very rollout that
-            # is meant to mend them.
-            Dimensions=[
-                {"Name": "EndpointName", "Value": endpoint_name},
-                {"Name": "VariantName", "Value": VARIANT},
-                {"Name": "EndpointConfigName", "Value": config_name},
+            AlarmDescription=f"Green ({config_name}) fails its requests: SageMaker rolls the endpoint back.",
+            Metrics=[
+                {"Id": "proof", "Expression": guard.EXPRESSION, "Label": "proof against green", "ReturnData": True},
+                _minute(guard.ERRORS, "Invocation5XXErrors", dimensions),
+                _minute(guard.REQUESTS, "Invocations", dimensions),
             ],
-            Statistic="Sum",
-            Period=_PERIOD_S,
-            EvaluationPeriods=1,
+            EvaluationPeriods=guard.PERIODS,
+            DatapointsToAlarm=guard.BREACHING,
             Threshold=1,
             ComparisonOperator="GreaterThanOrEqualToThreshold",
             TreatMissingData="notBreaching",  # green may be idle; whether it answers at all is the probes' question
@@ -85,3 +86,12 @@ class CloudWatchAlarms:
 def _own(metric: str, rollout_id: str) -> dict[str, Any]:
     dimensions = [{"Name": DIMENSION, "Value": rollout_id}]
     return {"Namespace": NAMESPACE, "MetricName": metric, "Dimensions": dimensions, "Period": FINE_PERIOD_S}
+
+
+def _minute(name: str, metric: str, dimensions: list[dict[str, str]]) -> dict[str, Any]:
+    found = {"Namespace": "AWS/SageMaker", "MetricName": metric, "Dimensions": dimensions}
+    return {
+        "Id": name,
+        "MetricStat": {"Metric": found, "Period": guard.PERIOD_S, "Stat": "Sum"},
+        "ReturnData": False,
+    }

@@ -51,21 +51,35 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_guard_watches_green_alone_and_takes_silence_for_no_trip() -> None:
     client, stub = stubbed("cloudwatch")
-    wanted = dict.fromkeys(("AlarmDescription", "Statistic", "Period", "EvaluationPeriods", "Threshold"), ANY)
     dimensions = [
         {"Name": "EndpointName", "Value": "slipway-chat"},
         {"Name": "VariantName", "Value": "AllTraffic"},
         {"Name": "EndpointConfigName", "Value": "green"},
     ]
+    minutes = [
+        {
+            "Id": name,
+            "MetricStat": {
+                "Metric": {"Namespace": "AWS/SageMaker", "MetricName": metric, "Dimensions": dimensions},
+                "Period": 60,
+                "Stat": "Sum",
+            },
+            "ReturnData": False,
+        }
+        for name, metric in (("errors", "Invocation5XXErrors"), ("requests", "Invocations"))
+    ]
+    proof = {"Id": "proof", "Expression": ANY, "Label": ANY, "ReturnData": True}
     exact = {
         "AlarmName": "guard",
-        "Namespace": "AWS/SageMaker",
-        "MetricName": "Invocation5XXErrors",
-        "Dimensions": dimensions,
+        "AlarmDescription": ANY,
+        "Metrics": [proof, *minutes],
+        "EvaluationPeriods": 3,
+        "DatapointsToAlarm": 2,
+        "Threshold": 1,
         "TreatMissingData": "notBreaching",
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
     }
-    stub.add_response("put_metric_alarm", {}, wanted | exact)
+    stub.add_response("put_metric_alarm", {}, exact)
     found = {"MetricAlarms": [{"AlarmName": "guard", "StateValue": "INSUFFICIENT_DATA"}]}
     stub.add_response("describe_alarms", found, {"AlarmNames": ["guard", "abort"]})
     alarms = CloudWatchAlarms(client)
