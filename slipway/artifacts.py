@@ -1,4 +1,4 @@
-"""An artifact on this machine: which files it has, what its manifest says, and its way into the bucket."""
+"""An artifact on this machine: which files it has, and what its manifest says."""
 
 import base64
 import hashlib
@@ -7,17 +7,14 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from release.domain.identity import drop_seal
-from release.domain.keys import MANIFEST, Drop
+from release.domain.keys import MANIFEST
 from slipway.errors import ArtifactFolderError
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
 
 _READ_BYTES = 4 * 1024 * 1024
 _LONGEST_PATH = 255
+_LARGE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,11 @@ class ArtifactFile:
     """Base64 of the big-endian CRC-32, as S3 writes it."""
 
     @classmethod
+    def declared(cls, source: Path, entry: dict[str, Any]) -> "ArtifactFile":
+        """As a manifest has it; raises KeyError for an entry without checksums."""
+        return cls(entry["path"], source, entry["sizeBytes"], entry["sha256"], entry["crc32"])
+
+    @classmethod
     def read(cls, root: Path, source: Path) -> "ArtifactFile":
         sha256, crc32 = hashlib.sha256(), 0
         with source.open("rb") as content:
@@ -70,7 +72,9 @@ class ArtifactFile:
 def read_artifact(directory: Path) -> list[ArtifactFile]:
     """Every file of the folder but the manifest and hidden ones, with its checksums.
 
-    Nothing is left out because of its kind: whether a file may be served is for the examination to say.
+    A large file that has not changed since the folder's manifest was written is not read again: S3 compares what it
+    receives with the CRC-32 that the manifest declares. Nothing is left out because of its kind: whether a file may be
+    served is for the examination to say.
 
     Raises:
         ArtifactFolderError: no such folder, no files, or a file that cannot be an S3 object of an artifact.
@@ -86,7 +90,27 @@ def read_artifact(directory: Path) -> list[ArtifactFile]:
         raise ArtifactFolderError(f"{directory} holds no files; give the folder that holds config.json")
     for source in sources:
         _check(directory, source)
-    return [ArtifactFile.read(directory, source) for source in sources]
+    declared = _declared(directory)
+    return [declared.get(source) or ArtifactFile.read(directory, source) for source in sources]
+
+
+def _declared(directory: Path) -> dict[Path, ArtifactFile]:
+    """Large files as the folder's manifest declares them, where size and time say that they are still those."""
+    manifest = directory / MANIFEST
+    try:
+        entries = json.loads(manifest.read_bytes())["files"]
+        found = [ArtifactFile.declared(directory / entry["path"], entry) for entry in entries]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}  # no manifest, or one that `manifest_of` will tell about
+    written = manifest.stat().st_mtime_ns
+    return {file.source: file for file in found if file.size_bytes >= _LARGE_BYTES and _unchanged(file, written)}
+
+
+def _unchanged(file: ArtifactFile, written_ns: int) -> bool:
+    if not file.source.is_file():
+        return False
+    found = file.source.stat()
+    return found.st_size == file.size_bytes and found.st_mtime_ns <= written_ns
 
 
 def _hidden(root: Path, path: Path) -> bool:
@@ -127,36 +151,3 @@ def manifest_of(directory: Path, files: list[ArtifactFile], config: dict[str, An
     if config is not None:
         manifest["config"] = config
     return manifest | {"files": [file.entry() for file in files]}
-
-
-def upload(s3: "S3Client", bucket: str, drop: Drop, files: list[ArtifactFile], on_progress: OnProgress) -> None:
-    """Send the files; S3 checks each whole file against the CRC-32 that was read here."""
-    total, done = sum(file.size_bytes for file in files), 0
-    for file in files:
-        sent = done
-
-        def count(delta: int, path: str = file.path) -> None:
-            nonlocal sent
-            sent += delta  # negative when a part is sent again
-            on_progress(Progress(path, sent, total))
-
-        s3.upload_file(
-            str(file.source),
-            bucket,
-            drop.prefix + file.path,
-            ExtraArgs={"ChecksumCRC32": file.crc32, "ChecksumType": "FULL_OBJECT"},
-            Callback=count,
-        )
-        done += file.size_bytes
-        on_progress(Progress(file.path, done, total))
-
-
-def seal(s3: "S3Client", bucket: str, drop: Drop, manifest: dict[str, Any]) -> SealedDrop:
-    """Write the manifest: the object that says that all others are there."""
-    answer = s3.put_object(
-        Bucket=bucket,
-        Key=drop.key,
-        Body=json.dumps(manifest, indent=2).encode(),
-        ContentType="application/json",
-    )
-    return SealedDrop(drop.prefix, drop_seal(bucket, drop.key, answer.get("VersionId", "null")))

@@ -11,7 +11,7 @@ import boto3
 
 from release.domain.identity import seal_digest
 from release.domain.keys import MANIFEST, NotADrop, sealed_drop
-from slipway import artifacts
+from slipway import artifacts, uploads
 from slipway.artifacts import OnProgress, SealedDrop
 from slipway.aws import Aws
 from slipway.aws_errors import translated
@@ -28,7 +28,7 @@ from slipway.errors import (
     RolloutTimeoutError,
     UsageError,
 )
-from slipway.fleets import fleets_of
+from slipway.fleets import Fleets, fleets_of
 from slipway.logs import LogLine, Question, read
 from slipway.money import Bill, EndpointCost, bill_of, bill_of_config, billed_now, prices_of
 from slipway.operations import Operations, OperatorVerbs
@@ -131,6 +131,10 @@ class Slipway(OperatorVerbs):
         item = self._table.item(f"endpoint#{endpoint}", f"release#{rollout.release_id}")
         release = Release.of_item(item) if item else None
         return view_of(rollout, release, fleets_of(self.aws, names.sagemaker_endpoint), names, datetime.now(UTC))
+
+    def fleets(self, endpoint: str) -> Fleets | None:
+        """What SageMaker says of the endpoint now; None when it knows no such endpoint."""
+        return fleets_of(self.aws, self.endpoint_name(endpoint))
 
     def diff(self, endpoint: str, before: str, after: str) -> ReleaseDiff:
         """What differs between two releases; raises ReleaseNotFoundError, UsageError as `release`."""
@@ -242,12 +246,16 @@ class Slipway(OperatorVerbs):
     ) -> SealedDrop:
         """Upload a folder as models/<endpoint>/<version>/ and seal it, which starts a rollout.
 
+        Only what the bucket lacks is sent, and a version is sealed once: the same call again finds the same drop.
+
         Args:
             config: what the release runs with, over the defaults (`events/release/settings`).
 
         Raises:
             ArtifactFolderError: the folder cannot be an artifact.
             UsageError: endpoint or version cannot be part of a key.
+            VersionSealedError: the version is sealed with other files or another config.
+            ArtifactChangedError: a file is not what the folder's manifest declares.
         """
         drop = sealed_drop(f"models/{endpoint}/{version}/{MANIFEST}")
         if isinstance(drop, NotADrop):
@@ -256,8 +264,11 @@ class Slipway(OperatorVerbs):
         manifest = artifacts.manifest_of(directory, files, config)
         bucket = self.aws.output("ArtifactBucketName")
         with translated():
-            artifacts.upload(self.aws.s3, bucket, drop, files, on_progress)
-            return artifacts.seal(self.aws.s3, bucket, drop, manifest)
+            there = uploads.find_seal(self.aws.s3, bucket, drop, manifest)
+            if there is not None:
+                return there
+            uploads.upload(self.aws.s3, bucket, drop, files, on_progress)
+            return uploads.seal(self.aws.s3, bucket, drop, manifest)
 
     def rollout_of(self, drop: SealedDrop, timeout_s: float = 120.0) -> str:
         """The id of the rollout that this drop started; waits for its event to arrive.

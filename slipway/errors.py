@@ -40,6 +40,14 @@ class ArtifactFolderError(UsageError):
     """The folder cannot be an artifact (missing, empty, or a file that S3 prefixes cannot carry)."""
 
 
+class ArtifactChangedError(UsageError):
+    """A file of the folder is not what the folder's manifest declares; package the model again."""
+
+
+class VersionSealedError(UsageError):
+    """The version is sealed with other files; sealed drops never change, so take another version."""
+
+
 class DropNotSeenError(SlipwayError):
     """The seal lies in the bucket but no rollout has started yet; look again, the sweep starts what events lost."""
 
