@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.deploy import DeployError, deploy
 from local.images import BuiltImage, ImageError, ImageStore
 from local.world import World
+from slipway.aws_errors import error_code
 from slipway.client import Slipway
 from slipway.errors import SlipwayError, UsageError
 from slipway.local_env import Ports, RunFile, exports, without_aws
@@ -62,23 +63,46 @@ class Run:
         return self.world.state_dir / "logs" / "local-aws.log"
 
 
-def up(ports: Ports, model: Path | None, time_scale: float, screen: Screen) -> None:
-    """Start, release, print how to use it, and stay until SIGINT, SIGTERM or SIGHUP, which a closed terminal sends.
+@dataclass(frozen=True)
+class Wishes:
+    """How the embedded AWS shall be.
 
     Args:
-        model: an artifact folder; the example model if None.
+        model: an artifact folder for the first release; the example model if None.
         time_scale: AWS seconds per real second.
+        keep_state: the folder of a run that goes on, and whose state is kept at a clean end; None: nothing is kept.
+        limits: `--quota` and `--capacity` of `python -m local`, word for word.
+    """
+
+    model: Path | None = None
+    time_scale: float = 1.0
+    keep_state: Path | None = None
+    limits: tuple[str, ...] = ()
+
+    def check(self, cache: Path) -> None:
+        """Raises UsageError for a folder that is none, or that must not be kept."""
+        if self.model is not None and not self.model.is_dir():
+            raise UsageError(f"{self.model} is not a folder; give the folder that holds config.json")
+        if self.keep_state is None:
+            return
+        if self.keep_state.exists() and not self.keep_state.is_dir():
+            raise UsageError(f"{self.keep_state} is not a folder; give one whose state is to be kept")
+        if self.keep_state.resolve().parent == cache.resolve():
+            raise UsageError(f"{cache} is cleared after a crash; keep the state in a folder elsewhere")
+
+
+def up(ports: Ports, wishes: Wishes, screen: Screen) -> None:
+    """Start, release, print how to use it, and stay until SIGINT, SIGTERM or SIGHUP, which a closed terminal sends.
 
     Raises:
-        UsageError: a port is taken or the model folder does not exist.
+        UsageError: a port is taken, or a folder cannot be what it was given for.
         StepFailedError: see its docstring.
     """
     cache = default_cache()
     cache.mkdir(parents=True, exist_ok=True)
     RunFile.read(cache, ports.aws)  # a run that was killed leaves its scratch folder behind
     ports.check_free()
-    if model is not None and not model.is_dir():
-        raise UsageError(f"{model} is not a folder; give the folder that holds config.json")
+    wishes.check(cache)
     _end_on(signal.SIGTERM, signal.SIGHUP)
     # From here on this process and its children know one AWS only; nothing can reach a real account by mistake.
     environment = without_aws(os.environ)
@@ -86,19 +110,19 @@ def up(ports: Ports, model: Path | None, time_scale: float, screen: Screen) -> N
     os.environ.clear()
     os.environ.update(environment | exports(ports.aws))
     try:
-        with _run(ports, cache, screen, environment) as run:
-            _bring_up(run, model, time_scale)
+        with _run(ports, cache, screen, environment, wishes.keep_state) as run:
+            _bring_up(run, wishes)
     except KeyboardInterrupt:
         screen.say("stopped; nothing is left running")
 
 
-def _bring_up(run: Run, model: Path | None, time_scale: float) -> None:
+def _bring_up(run: Run, wishes: Wishes) -> None:
     screen = run.screen
     started = time.monotonic()
-    with _step(run, "example model" if model is None else f"model in {model}"):
-        artifact = model or _example_model(run)
+    with _step(run, "example model" if wishes.model is None else f"model in {wishes.model}"):
+        artifact = wishes.model or _example_model(run)
     with _step(run, f"embedded AWS on {run.world.url}"):
-        supervisor = _start_aws(run, time_scale)
+        supervisor = _start_aws(run, wishes)
     with _step(run, "image of the chat page"):
         page = _push_chat_image(run)
     with _step(run, f"stack {STACK}"):
@@ -106,7 +130,11 @@ def _bring_up(run: Run, model: Path | None, time_scale: float) -> None:
     with _step(run, "inference image"):
         _push_inference_image(run, outputs["InferenceRepositoryUri"])
     slipway = Slipway(STACK)
-    _release(run, slipway, artifact)
+    if slipway.endpoint(ENDPOINT).live_release_id:
+        with _step(run, "release of the last run"):
+            _wait_for_endpoint(slipway)
+    else:
+        _release(run, slipway, artifact)
     with _step(run, "chat page"):
         _wait_for_page(outputs["ChatUrl"], supervisor, run)
     screen.done("everything is up", time.monotonic() - started)
@@ -132,9 +160,10 @@ def _example_model(run: Run) -> Path:
     return Path(done.stdout.strip().splitlines()[-1])
 
 
-def _start_aws(run: Run, time_scale: float) -> "subprocess.Popen[bytes]":
+def _start_aws(run: Run, wishes: Wishes) -> "subprocess.Popen[bytes]":
     argv = [sys.executable, "-m", "local", "--port", str(run.ports.aws), "--ui-port", str(run.ports.ui)]
-    argv += ["--time-scale", str(time_scale), "--state-dir", str(run.world.state_dir)]
+    argv += ["--time-scale", str(wishes.time_scale), "--state-dir", str(run.world.state_dir), *wishes.limits]
+    argv += ["--keep-state"] if wishes.keep_state else []
     supervisor = run.world.processes.start(argv, env=run.environment, cwd=_CHECKOUT, log=run.log)
     ready = f"local AWS ready on {run.world.url}"
     deadline = time.monotonic() + _AWS_START_S
@@ -149,7 +178,11 @@ def _start_aws(run: Run, time_scale: float) -> "subprocess.Popen[bytes]":
 
 
 def _push_chat_image(run: Run) -> BuiltImage:
-    run.world.client("ecr").create_repository(repositoryName=_CHAT_REPOSITORY)
+    try:
+        run.world.client("ecr").create_repository(repositoryName=_CHAT_REPOSITORY)
+    except ClientError as error:
+        if error_code(error) != "RepositoryAlreadyExistsException":  # as after a run whose state was kept
+            raise
     store = ImageStore(run.world)
     image = store.build(_CHAT_REPOSITORY, _CHAT_CONTEXT, ["python", "-m", "ui"])
     store.push(image, _tag(image))
@@ -178,6 +211,16 @@ def _release(run: Run, slipway: Slipway, artifact: Path) -> None:
         if last is None or last.phase != "live":
             raise StepFailedError(f"rollout {rollout_id} ended {last.phase}: {last.reason}" if last else "no phases")
     run.screen.done(f"release {rollout_id.rpartition('-')[0]} is live", time.monotonic() - started)
+
+
+def _wait_for_endpoint(slipway: Slipway) -> None:
+    """Instances are no state: a run that goes on starts its endpoint's fleet anew."""
+    deadline = time.monotonic() + _FIRST_ROLLOUT_S
+    while (fleets := slipway.fleets(ENDPOINT)) is None or fleets.status != "InService":
+        if time.monotonic() > deadline:
+            status = fleets.status if fleets else "gone"
+            raise StepFailedError(f"endpoint {STACK}-{ENDPOINT} is {status} after {_FIRST_ROLLOUT_S:.0f} s")
+        time.sleep(_POLL_S)
 
 
 def _wait_for_page(url: str, supervisor: "subprocess.Popen[bytes]", run: Run) -> None:
@@ -218,12 +261,14 @@ def _kept_log(run: Run) -> str:
 
 
 @contextmanager
-def _run(ports: Ports, cache: Path, screen: Screen, environment: dict[str, str]) -> Iterator[Run]:
-    """The scratch folder and every process in it, gone at the end whatever happens."""
-    state_dir = Path(tempfile.mkdtemp(dir=cache, prefix=f"run-{ports.aws}-"))
+def _run(
+    ports: Ports, cache: Path, screen: Screen, environment: dict[str, str], keep_state: Path | None
+) -> Iterator[Run]:
+    """The scratch folder and every process in it, gone at the end whatever happens; a folder to keep stays."""
+    state_dir = keep_state.resolve() if keep_state else Path(tempfile.mkdtemp(dir=cache, prefix=f"run-{ports.aws}-"))
     run = Run(ports, World(ports.aws, state_dir), screen, environment)
-    run.log.parent.mkdir()
-    run.log.touch()
+    run.log.parent.mkdir(parents=True, exist_ok=True)
+    run.log.write_text("")  # a run that goes on must not take the last one's words for its own
     note = RunFile(os.getpid(), ports.aws, ports.ui, str(state_dir))
     note.write(cache)
     try:
@@ -233,7 +278,8 @@ def _run(ports: Ports, cache: Path, screen: Screen, environment: dict[str, str])
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         run.world.processes.stop_all(_STOP_GRACE_S)
-        shutil.rmtree(state_dir, ignore_errors=True)
+        if not keep_state:
+            shutil.rmtree(state_dir, ignore_errors=True)
         note.remove(cache)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from slipway.screen import Screen
 
 CHECK_FAILED = 1
+NOT_FINISHED = 3
 NOT_LIVE = 4
 
 
