@@ -1,0 +1,77 @@
+"""One seed, one simulation, one verdict."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from simulation.schedules import disturb, drop_it, operate, roll_back, schedule
+from simulation.world import Dropped, World
+
+_LONGEST_S = 4 * 86_400.0
+_AFTERWARDS_S = 9 * 3600.0
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one seed led to."""
+
+    seed: int
+    violations: tuple[str, ...]
+    rollouts: int
+    calls: int
+    faults: tuple[str, ...]
+
+
+def simulate(seed: int, tell: Callable[[str], None] | None = None) -> Outcome:
+    """Run the simulation of one seed; the same seed gives the same outcome and the same story.
+
+    Args:
+        tell: hears the story, one line per step.
+    """
+    rng = Random(f"slipway {seed}")  # noqa: S311 - a schedule, no secret
+    world = World(rng, tell)
+    acts = schedule(rng)
+    disturb(world, rng, len(acts))
+    for act in acts:
+        world.timeline.after(act.at_s, _doing(world, act.name, act.do))
+    if not world.rest(_LONGEST_S):
+        world.judge.violate(f"3 every record ends: after {_LONGEST_S / _DAY_S:.0f} days something still goes on")
+    world.judge.judge_rest()
+    faults = tuple(world.calls.struck)
+    if not world.judge.violations:
+        _try_afterwards(world)
+    rollouts = sum(type(item).__name__ == "RolloutItem" for item in world.table.items.values())
+    return Outcome(seed, tuple(world.judge.violations), rollouts, world.calls.made, faults)
+
+
+def _doing(world: World, name: str, do: Callable[[World], None]) -> Callable[[], None]:
+    def act() -> None:
+        world.tell(f"* {name}")
+        do(world)
+
+    return act
+
+
+def _try_afterwards(world: World) -> None:
+    """However it went: with nothing failing any more, the next drop goes live and a rollback brings back what served."""
+    world.calls.planned.clear()
+    world.calls.outages.clear()
+    world.tell("* from here on nothing fails: a drop must go live, and a rollback must bring back what it replaced")
+    world.timeline.now_s += _AFTERWARDS_S
+    operate(world, "chat", "unfreeze", "unfreeze-afterwards")
+    world.rest(_DAY_S)
+    before = world.table.endpoint("chat")
+    drop_it(world, Dropped("chat", "afterwards", manifest={"config": {"bakeSeconds": 0}}), [0.0])
+    world.rest(_DAY_S)
+    after = world.table.endpoint("chat")
+    newest = max(world.table.rollouts("chat"), key=lambda each: each.created_at, default=None)
+    if newest is None or str(newest.phase) != "live" or after is None or after.live_rollout_id != newest.rollout_id:
+        world.judge.violate(f"8 there is always a way on: the drop afterwards is {newest and (newest.phase, newest.reason)}")
+    elif before and before.live_release_id:
+        followed = roll_back(world, "chat", "back-afterwards")
+        world.rest(_DAY_S)
+        record = world.table.endpoint("chat")
+        if followed.status != "SUCCEEDED" or record is None or record.live_release_id != before.live_release_id:
+            world.judge.violate(f"8 there is always a way back: {followed.status} {followed.error}: {followed.output}")
+    world.judge.judge_rest()
