@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
 
-from simulation.expressions import Evaluator, QueryEvaluationError
+from simulation.expressions import QueryEvaluationError, Value, compiled
 from simulation.machines import WAIT_FOR_TOKEN, definition, delay_s, function_of, matches
 from simulation.timeline import Timeline
 
 _TRANSITION_S = 0.05
+_NOTHING: dict[str, Any] = {}
 _ACCOUNT = "arn:aws:states:us-east-1:123456789012"
-_EVALUATOR = Evaluator()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Execution:
 
     def _value(self, node: Any, **states: Any) -> Any:
         scope = {**self._variables, "states": {"context": self._context, "input": self.given, **states}}
-        return _EVALUATOR.value(node, scope)
+        return _value_of(node)(scope)
 
     def _assign(self, node: Mapping[str, Any], **states: Any) -> None:
         assigned = node.get("Assign")
@@ -146,7 +146,7 @@ class Execution:
         self._enter(state["Next"])
 
     def _succeed(self, state: Mapping[str, Any]) -> None:
-        self._end("SUCCEEDED", "", self._value(state.get("Output", {})))
+        self._end("SUCCEEDED", "", self._value(state.get("Output", _NOTHING)))
 
     def _end_badly(self, state: Mapping[str, Any]) -> None:
         self._end("FAILED", str(self._value(state["Error"])), self._value(state["Cause"]))
@@ -227,6 +227,16 @@ class Execution:
     def _end(self, status: str, error: str, output: Any) -> None:
         self.status, self.error, self.output = status, error, output
         self.world.observer.ended(self)
+
+
+_VALUES: dict[int, Value] = {}
+"""By the identity of the node: definitions are read once and live as long as the process."""
+
+
+def _value_of(node: Any) -> Value:
+    if id(node) not in _VALUES:
+        _VALUES[id(node)] = compiled(node)
+    return _VALUES[id(node)]
 
 
 def failure(error: BaseException) -> Result:

@@ -5,7 +5,7 @@ Names and paths alone, which most expressions are, are read directly: a test hol
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -24,69 +24,64 @@ class QueryEvaluationError(Exception):
     """
 
 
-class Evaluator:
-    """Evaluates, and remembers what the same expression gave for the same words."""
+Scope = Mapping[str, Any]
+"""Variables by name, `states` among them."""
+Value = Callable[[Scope], Any]
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], Any] = {}
+_known: dict[tuple[Any, ...], Any] = {}
 
-    def value(self, node: Any, scope: Mapping[str, Any]) -> Any:
-        """The node with every expression in it replaced by its value.
 
-        Args:
-            scope: variables by name, `states` among them.
+def compiled(node: Any) -> Value:
+    """What gives the node with every expression in it replaced by its value.
 
-        Raises:
-            QueryEvaluationError
-        """
-        if isinstance(node, Mapping):
-            return {key: self.value(each, scope) for key, each in node.items()}
-        if isinstance(node, list):
-            return [self.value(each, scope) for each in node]
-        if not isinstance(node, str):
-            return node
-        expression = expression_in(node)
-        return node if expression is None else self._evaluated(expression, scope)
+    The value raises QueryEvaluationError.
+    """
+    if isinstance(node, dict):
+        parts = [(key, compiled(each)) for key, each in node.items()]
+        return lambda scope: {key: value(scope) for key, value in parts}
+    if isinstance(node, list):
+        values = [compiled(each) for each in node]
+        return lambda scope: [value(scope) for value in values]
+    expression = expression_in(node) if isinstance(node, str) else None
+    if expression is None:
+        return lambda _: node
+    path = _plain_path(expression)
+    if path:
+        return lambda scope: _present(expression, lookup(path, scope))
+    return lambda scope: _remembered(expression, scope)
 
-    def _evaluated(self, expression: str, scope: Mapping[str, Any]) -> Any:
-        path = _plain_path(expression)
-        if path:
-            return _present(expression, lookup(path, scope))
-        words = tuple(lookup(path, scope) for path in _paths_in(expression))
-        key = (expression, *map(repr, words))
-        if key not in self._known:
-            if len(self._known) > _MOST_REMEMBERED:
-                self._known.clear()
-            self._known[key] = by_the_library(expression, scope)
-        return _present(expression, self._known[key])
+
+def _remembered(expression: str, scope: Scope) -> Any:
+    """The same expression says the same of the same words."""
+    key = (expression, *(repr(lookup(path, scope)) for path in _paths_in(expression)))
+    if key not in _known:
+        if len(_known) > _MOST_REMEMBERED:
+            _known.clear()
+        _known[key] = by_the_library(expression, scope)
+    return _present(expression, _known[key])
 
 
 def expression_in(text: str) -> str | None:
-    found = _find(text)
+    found = _EXPRESSION.match(text)
     return found[1] if found else None
 
 
-@cache
-def _find(text: str) -> "re.Match[str] | None":
-    return _EXPRESSION.match(text)
-
-
 def by_the_library(expression: str, scope: Mapping[str, Any]) -> Any:
-    compiled = _compiled(expression)
-    frame = compiled.create_frame()
+    parsed = _parsed(expression)
+    frame = parsed.create_frame()
     for name, value in scope.items():
         frame.bind(name, value)
     try:
-        return compiled.evaluate(None, frame)
+        return parsed.evaluate(None, frame)
     except Exception as error:  # the library raises its own and Python's errors alike
         raise QueryEvaluationError(f"{expression}: {error}") from error
 
 
 @cache
-def _compiled(expression: str) -> Jsonata:
-    compiled = Jsonata(expression)
-    compiled.register_lambda("parse", json.loads)
-    return compiled
+def _parsed(expression: str) -> Jsonata:
+    parsed = Jsonata(expression)
+    parsed.register_lambda("parse", json.loads)  # Step Functions' own
+    return parsed
 
 
 @cache
@@ -104,7 +99,7 @@ def lookup(path: tuple[str, ...], scope: Mapping[str, Any]) -> Any:
     """What the path leads to; None where it leads nowhere, as JSONata has it."""
     value: Any = scope
     for name in path:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             return None
         value = value.get(name)
     return value

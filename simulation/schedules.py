@@ -21,7 +21,7 @@ _FATES = (
     Fate.SILENT,
     Fate.SILENT,
 )
-_GAPS_S = (0.01, 0.3, 5.0, 40.0, 300.0, 1500.0)
+_GAPS_S = (0.01, 0.3, 5.0, 40.0, 150.0, 1500.0)
 _DELAYS_S = (0.0, 0.0, 0.0, 0.5, 20.0, 400.0, 5000.0)
 _VERBS = (
     "abort",
@@ -57,7 +57,7 @@ def schedule(rng: Random) -> list[Act]:
         at_s += rng.choice(_GAPS_S) * rng.uniform(0.5, 1.5)
         acts.append(_wish(rng, rng.choice(endpoints), number, at_s))
     for number in range(rng.choice((0, 0, 1, 1, 2, _MOST_VERBS))):
-        acts += _verb(rng, rng.choice(endpoints), number, rng.uniform(0, at_s + 900))
+        acts += _verb(rng, rng.choice(endpoints), number, rng.uniform(0, at_s + 200))
     if rng.random() < 0.1:  # noqa: PLR2004
         acts.append(_maintenance(rng, at_s))
     return sorted(acts, key=lambda act: act.at_s)
@@ -68,7 +68,7 @@ def disturb(world: World, rng: Random, wishes: int) -> None:
     at = 0
     for _ in range(rng.choice((0, 1, 1, 2, 2, 2, 3))):
         near = at and rng.random() < 0.5  # noqa: PLR2004
-        at = at + rng.randint(1, 12) if near else rng.randint(1, 130 * wishes)
+        at = at + rng.randint(1, 12) if near else rng.randint(1, 90 * wishes)
         world.calls.planned[at] = rng.choice(tuple(Fault))
     if rng.random() < 0.1:  # noqa: PLR2004
         begins = rng.uniform(0, 1500)
@@ -88,7 +88,7 @@ def _wish(rng: Random, endpoint: str, number: int, at_s: float) -> Act:
 
 def _drop(rng: Random, endpoint: str, number: int, at_s: float) -> Act:
     config = {
-        "bakeSeconds": rng.choice((0, 60, 300)),
+        "bakeSeconds": rng.choice((0, 0, 30, 90, 300)),
         "instanceCount": rng.choice((1, 1, 2, 4)),
         "strategy": rng.choice(("auto", "canary", "allAtOnce", "linear")),
     }

@@ -22,7 +22,7 @@ class Fate(StrEnum):
     """What becomes of green, by the artifact that it serves."""
 
     GOOD = "good"
-    SLOW = "slow: half an hour to come up"
+    SLOW = "slow: a quarter of an hour to come up"
     BROKEN = "broken: it answers with errors"
     MUTE = "mute: its answers do not say who it is"
     NEVER_UP = "never up: SageMaker gives up and says why"
@@ -118,10 +118,10 @@ class SimulatedServing(FakeServing):
 
     def _begin(self, endpoint_name: str, config_name: str, alarms: tuple[str, ...], *, bake_s: int, status: str) -> None:
         fate, now = self.fate_of(config_name), self.now()
-        up_s = now + (self.rng.uniform(1500, 2400) if fate is Fate.SLOW else self.rng.uniform(20, 400))
+        up_s = now + (self.rng.uniform(600, 1000) if fate is Fate.SLOW else self.rng.uniform(5, 60))
         fails_s, failure = _NEVER, ""
         if fate is Fate.NEVER_UP:
-            up_s, fails_s = _NEVER, now + self.rng.uniform(60, 900)
+            up_s, fails_s = _NEVER, now + self.rng.uniform(5, 200)
             failure = "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error"
         elif fate is Fate.SILENT:
             fails_s = up_s + self.rng.uniform(0, bake_s)
