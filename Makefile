@@ -4,10 +4,10 @@ BIN := .venv/bin
 UV_VERSION := 0.13.9
 export PYTHONPATH := functions:inference_image:.
 export SAM_CLI_TELEMETRY := 0
-SOURCES := functions slipway local ui benchmarks
+SOURCES := functions slipway local ui benchmarks simulation
 # The image's packages share no import root with the rest, so they are checked by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test prove fault-matrix conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean
+.PHONY: help setup check docs test prove fault-matrix simulate conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ prove: setup .venv-awscli/.ready .venv-sam/.ready ## the long proof: every test,
 
 fault-matrix: setup ## every AWS call of every path of a rollout, failing once in every way; `make prove` runs it too
 	@$(BIN)/python -m tests.fault_matrix
+
+simulate: setup ## releases in virtual time, whatever fails: SEEDS=1000 FIRST=1
+	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1)
+	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1)
 
 conformance: setup ## what AWS documents of endpoints, asked of the twin and of bare moto
 	@$(BIN)/python -m tests.conformance

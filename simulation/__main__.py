@@ -1,6 +1,7 @@
 """`python -m simulation`: many seeds, or the story of one."""
 
 import argparse
+import gc
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -60,7 +61,9 @@ def many(seeds: range, processes: int, *, stop: bool) -> int:
 
 
 def _chunk(seeds: range) -> tuple[tuple[int, int, int], list[Outcome]]:
+    gc.disable()  # a tenth of the time; each chunk is collected at once
     outcomes = [simulate(seed) for seed in seeds]
+    gc.collect()
     failed = [outcome for outcome in outcomes if outcome.violations]
     return (len(outcomes), sum(each.rollouts for each in outcomes), sum(each.calls for each in outcomes)), failed
 

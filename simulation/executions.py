@@ -72,7 +72,8 @@ class Executions:
 class Execution:
     def __init__(self, world: Executions, machine: str, arn: str, given: Any) -> None:
         self.world, self.machine, self.arn, self.given = world, machine, arn, given
-        self.status, self.error, self.output = "RUNNING", "", None
+        self.status, self.error = "RUNNING", ""
+        self.output: Any = None
         self._definition = definition(machine)
         self._variables: dict[str, Any] = {}
         self._context = {"Execution": {"Input": given, "Id": arn}}
@@ -168,12 +169,15 @@ class Execution:
         if waits:
             context = {**context, "Task": {"Token": self.world.new_token(told)}}
         arguments = self._value(state["Arguments"], context=context)
-        self.world.timeline.after(state["TimeoutSeconds"], lambda: told(Result(error="States.Timeout")) and None)
+
+        def timed_out() -> None:
+            told(Result(error="States.Timeout"))
 
         def answered(result: Result) -> None:
             if result.error or not waits:
                 told(result)
 
+        self.world.timeline.after(state["TimeoutSeconds"], timed_out)
         self.world.invoke(function_of(arguments["FunctionName"]), arguments["Payload"], answered)
 
     def _task_told(self, state: Mapping[str, Any], result: Result) -> None:

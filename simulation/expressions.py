@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from jsonata import Jsonata
+from jsonata.jsonata import Jsonata
 
 _EXPRESSION = re.compile(r"^\{%\s*(.*?)\s*%\}$", re.DOTALL)
 _PLAIN = re.compile(r"\$(\w+(?:\.\w+)*)")

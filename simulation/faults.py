@@ -6,8 +6,6 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
-from greenlet import getcurrent
-
 from release.errors import ServiceUnavailableError
 from simulation.timeline import CrashError, Invocation, Timeline
 
@@ -60,8 +58,8 @@ class Calls:
     struck: list[str] = field(default_factory=list)
 
     def make(self, port: str, method: str, real: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        invocation = getcurrent()
-        if not isinstance(invocation, Invocation):
+        invocation = self.timeline.current
+        if invocation is None:
             return real(*args, **kwargs)  # the simulation itself looks
         self.made += 1
         fault = self.planned.pop(self.made, None)

@@ -60,6 +60,8 @@ def _read(path: Path) -> tuple[Any, str, str]:
         and imported.get(func.value.func.id) == "release.wiring"
     ]
     if len(contracts) != 1 or len(asked) != 1:
-        raise UnreadableHandlerError(f"{path.parent.name} parses {contracts} and asks {asked}; one of each was expected")
+        raise UnreadableHandlerError(
+            f"{path.parent.name} parses {contracts} and asks {asked}; one of each was expected"
+        )
     (contract,), ((flow, method),) = contracts, asked
     return getattr(importlib.import_module(imported[contract]), contract), flow, method

@@ -4,15 +4,16 @@ The numbers are those of docs/simulation.md. Nothing here asks the release packa
 names are written down a second time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from release.contracts.table import EndpointItem, LeaseItem, RolloutItem
+from release.contracts.table import EndpointItem, LeaseItem, RolloutItem, SealItem
 from release.domain.keys import MANIFEST
 from release.domain.ledger import Head, verify_chain
 from release.domain.names import Names
-from simulation.timeline import Invocation
+from release.flows.stamps import read_stamp
+from simulation.timeline import EPOCH, Invocation
 
 if TYPE_CHECKING:
     from simulation.executions import Execution, Result
@@ -42,6 +43,8 @@ ENDED = frozenset(phase for phase, place in _ORDER.items() if place >= _ORDER["l
 _CALLS_A_PERSON = "stuck"
 _UNDONE = frozenset({"skipped", "rejected", "failed", "rolled_back", "aborted"})
 _EARLY = frozenset({"received", "examined", "planned", "waiting"})
+ADOPTED = " adopted what the endpoint runs: "
+"""A person broke the glass and recorded what the endpoint runs."""
 _HEEDED_S = 300.0
 """An abort is published within one look, 15 s or a function's time-out, and its alarm trips 30 s later."""
 
@@ -55,7 +58,7 @@ class Judge:
         self.unsound: set[str] = set()
         """Data prefixes of artifacts that break a rule."""
         self._taken_away: dict[str, float] = {}
-        self._checks = {
+        self._checks: dict[tuple[str, str], Callable[[Any, Any, Invocation], None]] = {
             ("serving", "create_endpoint"): self._changes_endpoint,
             ("serving", "update_endpoint"): self._updates_endpoint,
             ("serving", "delete_endpoint"): self._deletes_endpoint,
@@ -76,6 +79,8 @@ class Judge:
             self.violate(f"0 failures have names: {execution.machine}, {state}: {result.cause}")
 
     def execution_ended(self, execution: "Execution") -> None:
+        if execution.machine == "rollback" and execution.status != "SUCCEEDED":
+            self._world.failed_starts += 1
         if execution.machine != "release" or execution.status != "SUCCEEDED":
             return
         phase = (execution.output or {}).get("phase")
@@ -98,7 +103,7 @@ class Judge:
         self._fenced(args[0], by)
 
     def _fenced(self, name: str, by: Invocation) -> None:
-        endpoint, rollout_id = self._endpoint(name), by.event.get("rolloutId", "")
+        endpoint, rollout_id = by.event.get("endpoint", ""), by.event.get("rolloutId", "")
         lease = self._world.table.lease(endpoint)
         rollout = self._world.table.rollout(endpoint, rollout_id)
         mine = lease and rollout and (lease.holder, lease.token) == (rollout_id, rollout.lease_token)
@@ -109,7 +114,7 @@ class Judge:
     def _updates_endpoint(self, args: Any, kwargs: Any, by: Invocation) -> None:
         self._fenced(args[0], by)
         rollout_id = by.event.get("rolloutId", "")
-        own = set(Names(self._stack, self._endpoint(args[0])).alarms(rollout_id))
+        own = set(Names(self._stack, by.event.get("endpoint", "")).alarms(rollout_id))
         states = self._world.alarms.states(sorted(own))
         if set(kwargs["alarms"]) != own or set(states) != own:
             self.violate(
@@ -119,7 +124,7 @@ class Judge:
 
     def _deletes_endpoint(self, args: Any, _: Any, by: Invocation) -> None:
         self._fenced(args[0], by)
-        record = self._world.table.endpoint(self._endpoint(args[0]))
+        record = self._world.table.endpoint(args[0].removeprefix(f"{self._stack}-"))
         state = self._world.serving.describe(args[0])
         if record and record.live_rollout_id and state and state.status != "Failed":
             self.violate(f"1 what served goes on serving: {by.function} deletes {args[0]}, which has served a release")
@@ -150,6 +155,8 @@ class Judge:
         old, new = str(before.phase), str(after.phase)
         self._world.tell(f"{after.rollout_id} is {new}: {after.reason}")
         superseded = (old, new) == ("live", "superseded")
+        if _was_adopted(after):
+            return
         ended_late = new in {"skipped", "rejected"} and old not in _EARLY
         if not superseded and (old in ENDED or _ORDER[new] <= _ORDER[old] or new == "superseded" or ended_late):
             self.violate(f"3 every record goes forward: {after.rollout_id} goes from {old} to {new}")
@@ -173,15 +180,17 @@ class Judge:
         runs = state.config_name if state else "nothing"
         if runs != config or self._world.serving.serves(name) != config:
             self.violate(f"6 the record is the truth: {rollout_id} is recorded as live, {name} runs {runs}")
+        rollout = self._world.table.rollout(endpoint.endpoint, rollout_id)
+        if rollout and _was_adopted(rollout):
+            return  # a person has looked at it and answers for it
         answer = self._world.serving.ask(name)
         if (answer.release_id, answer.rollout_id) != (endpoint.live_release_id, rollout_id):
             self.violate(f"9 success means live: {rollout_id} is recorded as live, but the endpoint answers {answer}")
-        rollout = self._world.table.rollout(endpoint.endpoint, rollout_id)
         if rollout and rollout.abort:
             self._heeded(rollout, config)
 
     def _heeded(self, rollout: RolloutItem, config: str) -> None:
-        asked_s = self._seconds(rollout.abort.at if rollout.abort else "")
+        asked_s = _seconds(rollout.abort.at if rollout.abort else "")
         arrived_s = self._world.serving.arrived.get(config, 0.0)
         if arrived_s > asked_s + _HEEDED_S:
             self.violate(
@@ -227,9 +236,11 @@ class Judge:
         return self._world.executions.all.get(rollout.execution_arn or "")
 
     def _was_left(self, rollout: RolloutItem) -> bool:
-        """Its machine gave up settling it and called a person."""
+        """Its machine gave up settling it and called a person, or never heard of it: the sweep's business."""
         execution = self._execution(rollout)
-        return execution is not None and execution.error == "RolloutStuck"
+        if execution is None:
+            return str(rollout.phase) == "received" and self._world.failed_starts > 0
+        return execution.error == "RolloutStuck"
 
     def _is_open(self, endpoint: str, rollout_id: str) -> bool:
         rollout = self._world.table.rollout(endpoint, rollout_id)
@@ -250,6 +261,11 @@ class Judge:
         if state.config_name != live and not excused and record.endpoint not in self._taken_away:
             self.violate(f"6 the record is the truth: {live} is recorded as live, {state.config_name} serves")
 
+    def is_adopted(self, record: EndpointItem) -> bool:
+        """What is recorded as live was put there by a person, proved or not."""
+        live = self._world.table.rollout(record.endpoint, record.live_rollout_id or "")
+        return live is not None and any(ADOPTED in line.reason for line in live.history)
+
     def _judge_ledger(self, record: EndpointItem) -> None:
         head = Head(record.ledger_seq or 0, record.ledger_hash or Head().hash)
         lines = [line.wire() for line in self._world.table.ledger(record.endpoint)]
@@ -258,7 +274,7 @@ class Judge:
 
     def _judge_seals(self) -> None:
         """Exactly one rollout for each seal and each push, however often its event came."""
-        seals = [item for item in self._world.table.items.values() if type(item).__name__ == "SealItem"]
+        seals = [item for item in self._world.table.items.values() if isinstance(item, SealItem)]
         bound = [seal.rollout_id for seal in seals if seal.rollout_id and seal.seal.startswith(("s3://", "ecr://"))]
         rollouts = [item for item in self._world.table.items.values() if isinstance(item, RolloutItem)]
         started = [each.rollout_id for each in rollouts if each.kind in {"drop", "push"}]
@@ -269,13 +285,10 @@ class Judge:
             if name.startswith("s3://") and name not in sealed:
                 self.violate(f"5 one seal, one rollout: {name} was received and has none")
 
-    # -----------------------------------------------------------------------------------------------------------------
 
-    def _endpoint(self, sagemaker_name: str) -> str:
-        return sagemaker_name.removeprefix(f"{self._stack}-")
+def _was_adopted(rollout: RolloutItem) -> bool:
+    return ADOPTED in rollout.reason
 
-    def _seconds(self, stamp: str) -> float:
-        from release.flows.stamps import read_stamp
-        from simulation.timeline import EPOCH
 
-        return (read_stamp(stamp) - EPOCH).total_seconds()
+def _seconds(stamp: str) -> float:
+    return (read_stamp(stamp) - EPOCH).total_seconds()

@@ -95,5 +95,5 @@ def delay_s(retrier: Mapping[str, Any], attempt: int) -> float:
     Args:
         attempt: 0 for the first retry.
     """
-    whole: float = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** attempt
-    return min(whole, retrier.get("MaxDelaySeconds", whole))
+    whole = float(retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** attempt)
+    return min(whole, float(retrier.get("MaxDelaySeconds", whole)))

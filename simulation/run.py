@@ -31,7 +31,7 @@ def simulate(seed: int, tell: Callable[[str], None] | None = None) -> Outcome:
     Args:
         tell: hears the story, one line per step.
     """
-    rng = Random(f"slipway {seed}")  # noqa: S311 - a schedule, no secret
+    rng = Random(f"slipway {seed}")
     world = World(rng, tell)
     acts = schedule(rng)
     disturb(world, rng, len(acts))
@@ -47,7 +47,7 @@ def simulate(seed: int, tell: Callable[[str], None] | None = None) -> Outcome:
     return Outcome(seed, tuple(world.judge.violations), rollouts, world.calls.made, faults)
 
 
-def _doing(world: World, name: str, do: Callable[[World], None]) -> Callable[[], None]:
+def _doing(world: World, name: str, do: Callable[[World], object]) -> Callable[[], None]:
     def act() -> None:
         world.tell(f"* {name}")
         do(world)
@@ -56,7 +56,7 @@ def _doing(world: World, name: str, do: Callable[[World], None]) -> Callable[[],
 
 
 def _try_afterwards(world: World) -> None:
-    """However it went: with nothing failing any more, the next drop goes live and a rollback brings back what served."""
+    """However it went: when nothing fails any more, a drop goes live and a rollback brings back what served."""
     world.calls.planned.clear()
     world.calls.outages.clear()
     world.tell("* from here on nothing fails: a drop must go live, and a rollback must bring back what it replaced")
@@ -69,8 +69,9 @@ def _try_afterwards(world: World) -> None:
     after = world.table.endpoint("chat")
     newest = max(world.table.rollouts("chat"), key=lambda each: each.created_at, default=None)
     if newest is None or str(newest.phase) != "live" or after is None or after.live_rollout_id != newest.rollout_id:
-        world.judge.violate(f"8 there is always a way on: the drop afterwards is {newest and (newest.phase, newest.reason)}")
-    elif before and before.live_release_id:
+        ended = f"{newest.phase}: {newest.reason}" if newest else "nothing"
+        world.judge.violate(f"8 there is always a way on: the drop afterwards is {ended}")
+    elif before and before.live_release_id and not world.judge.is_adopted(before):
         followed = roll_back(world, "chat", "back-afterwards")
         world.rest(_DAY_S)
         record = world.table.endpoint("chat")

@@ -45,20 +45,20 @@ _MOST_VERBS = 3
 class Act:
     at_s: float
     name: str
-    do: Callable[[World], None]
+    do: Callable[[World], object]
 
 
 def schedule(rng: Random) -> list[Act]:
     """One to five wishes for one or two endpoints, and what people do meanwhile."""
-    endpoints = ("chat", "code") if rng.random() < 0.1 else ("chat",)  # noqa: PLR2004 - one in ten
+    endpoints = ("chat", "code") if rng.random() < 0.1 else ("chat",)
     acts = [_push(rng, 1, rng.choice((0.0, 0.0, 0.0, 3.0, 60.0)))]
     at_s = 0.0
-    for number in range(1, rng.choice((1, 2, 2, 3, 3, 4, 5)) + 1):
+    for number in range(1, rng.choice((1, 2, 2, 2, 3, 3, 4)) + 1):
         at_s += rng.choice(_GAPS_S) * rng.uniform(0.5, 1.5)
         acts.append(_wish(rng, rng.choice(endpoints), number, at_s))
     for number in range(rng.choice((0, 0, 1, 1, 2, _MOST_VERBS))):
         acts += _verb(rng, rng.choice(endpoints), number, rng.uniform(0, at_s + 200))
-    if rng.random() < 0.1:  # noqa: PLR2004
+    if rng.random() < 0.1:
         acts.append(_maintenance(rng, at_s))
     return sorted(acts, key=lambda act: act.at_s)
 
@@ -67,28 +67,28 @@ def disturb(world: World, rng: Random, wishes: int) -> None:
     """Plan the faults: none, one, two or three; pairs are often close together."""
     at = 0
     for _ in range(rng.choice((0, 1, 1, 2, 2, 2, 3))):
-        near = at and rng.random() < 0.5  # noqa: PLR2004
+        near = at and rng.random() < 0.5
         at = at + rng.randint(1, 12) if near else rng.randint(1, 90 * wishes)
         world.calls.planned[at] = rng.choice(tuple(Fault))
-    if rng.random() < 0.1:  # noqa: PLR2004
+    if rng.random() < 0.1:
         begins = rng.uniform(0, 1500)
         world.calls.outages[rng.choice(_PORTS_OUT)] = (begins, begins + rng.choice((5.0, 60.0, 240.0)))
 
 
 def _wish(rng: Random, endpoint: str, number: int, at_s: float) -> Act:
     kind = rng.random()
-    if number == 1 or kind < 0.6:  # noqa: PLR2004
+    if number == 1 or kind < 0.6:
         return _drop(rng, endpoint, number, at_s)
-    if kind < 0.8:  # noqa: PLR2004
+    if kind < 0.8:
         return _rollback(rng, endpoint, number, at_s)
-    if kind < 0.9:  # noqa: PLR2004
+    if kind < 0.9:
         return _push(rng, number + 1, at_s)
     return _by_hand(rng, endpoint, number, at_s)
 
 
 def _drop(rng: Random, endpoint: str, number: int, at_s: float) -> Act:
     config = {
-        "bakeSeconds": rng.choice((0, 0, 30, 90, 300)),
+        "bakeSeconds": rng.choice((0, 0, 20, 60, 200)),
         "instanceCount": rng.choice((1, 1, 2, 4)),
         "strategy": rng.choice(("auto", "canary", "allAtOnce", "linear")),
     }
@@ -99,8 +99,8 @@ def _drop(rng: Random, endpoint: str, number: int, at_s: float) -> Act:
         rng.choice(_FATES),
         marker=f"v{rng.randint(1, number)}",
         manifest={"config": config},
-        without=("tokenizer.json",) if chance < 0.08 else (),  # noqa: PLR2004
-        late_s=rng.choice((3.0, 90.0, 4000.0)) if chance > 0.94 else 0.0,  # noqa: PLR2004
+        without=("tokenizer.json",) if chance < 0.08 else (),
+        late_s=rng.choice((3.0, 90.0, 4000.0)) if chance > 0.94 else 0.0,
     )
     delays = [rng.choice(_DELAYS_S) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
     return Act(at_s, f"{drop.version} is dropped for {endpoint}", lambda world: drop_it(world, drop, delays))
@@ -126,7 +126,9 @@ def push_it(world: World, number: int, delays: list[float]) -> None:
 
 def _rollback(rng: Random, endpoint: str, number: int, at_s: float) -> Act:
     how = rng.choice(("last good", "last good", "to", "at"))
-    return Act(at_s, f"a rollback of {endpoint}, {how}", lambda world: roll_back(world, endpoint, f"back-{number}", how))
+    return Act(
+        at_s, f"a rollback of {endpoint}, {how}", lambda world: roll_back(world, endpoint, f"back-{number}", how)
+    )
 
 
 def roll_back(world: World, endpoint: str, name: str, how: str = "last good") -> Any:
@@ -141,9 +143,9 @@ def roll_back(world: World, endpoint: str, name: str, how: str = "last good") ->
 
 def _by_hand(rng: Random, endpoint: str, number: int, at_s: float) -> Act:
     version = f"v{rng.randint(1, max(1, number - 1))}"
-    given = {"endpoint": endpoint, "artifact": f"models/{endpoint}/{version}"}
-    if rng.random() < 0.2:  # noqa: PLR2004
-        given = {**given, "planOnly": True}  # type: ignore[dict-item]
+    given: dict[str, Any] = {"endpoint": endpoint, "artifact": f"models/{endpoint}/{version}"}
+    if rng.random() < 0.2:
+        given["planOnly"] = True
     return Act(
         at_s,
         f"{version} of {endpoint} is started by hand",
@@ -156,12 +158,12 @@ def _verb(rng: Random, endpoint: str, number: int, at_s: float) -> list[Act]:
     acts = [_operate(endpoint, verb, f"{verb}-{number}", at_s)]
     undo = {"pause": "resume", "freeze": "unfreeze"}.get(verb)
     if undo:
-        acts.append(_operate(endpoint, undo, f"{undo}-{number}-later", at_s + rng.choice((1.0, 100.0, 2000.0))))
+        acts.append(_operate(endpoint, undo, f"{undo}-{number}-later", at_s + rng.choice((1.0, 60.0, 700.0))))
     return acts
 
 
 def _operate(endpoint: str, verb: str, name: str, at_s: float) -> Act:
-    return Act(at_s, f"somebody asks to {verb} {endpoint}", lambda world: operate(world, endpoint, verb, name) and None)
+    return Act(at_s, f"somebody asks to {verb} {endpoint}", lambda world: operate(world, endpoint, verb, name))
 
 
 def operate(world: World, endpoint: str, verb: str, name: str) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
 
+from release.domain.hosting import Hosting
 from release.domain.plan import Plan
 from release.domain.truth import EndpointState, ProbeAnswer
 from release.errors import EndpointBusyError, RolloutFailedError
@@ -22,7 +23,7 @@ class Fate(StrEnum):
     """What becomes of green, by the artifact that it serves."""
 
     GOOD = "good"
-    SLOW = "slow: a quarter of an hour to come up"
+    SLOW = "slow: minutes to come up"
     BROKEN = "broken: it answers with errors"
     MUTE = "mute: its answers do not say who it is"
     NEVER_UP = "never up: SageMaker gives up and says why"
@@ -65,6 +66,8 @@ class SimulatedServing(FakeServing):
     now: Callable[[], float] = lambda: 0.0
     tell: Story = lambda _: None
     changes: dict[str, Change] = field(default_factory=dict)
+    model_of: dict[str, str] = field(default_factory=dict)
+    """Model, by endpoint config."""
     arrived: dict[str, float] = field(default_factory=dict)
     """When blue was gone, by green's endpoint config."""
     busy_until: dict[str, float] = field(default_factory=dict)
@@ -79,11 +82,16 @@ class SimulatedServing(FakeServing):
             return replace(state, status="SystemUpdating")
         return state
 
+    def ensure_config(self, name: str, hosting: Hosting, *, model: str = "") -> None:
+        super().ensure_config(name, hosting, model=model)
+        self.model_of[name] = model or name
+
     def create_endpoint(self, endpoint_name: str, config_name: str) -> None:
         if self.describe(endpoint_name):
             raise EndpointBusyError(f"endpoint {endpoint_name} was made by somebody else meanwhile; look again")
         self._check_config(config_name)
-        super().create_endpoint(endpoint_name, config_name)
+        image, count = self.models[self.model_of[config_name]][0], self.configs[config_name].instance_count
+        self.endpoints[endpoint_name] = EndpointState("Creating", config_name, "", False, count, image, "")
         self._begin(endpoint_name, config_name, (), bake_s=0, status="Creating")
 
     def update_endpoint(
@@ -95,9 +103,7 @@ class SimulatedServing(FakeServing):
             raise RolloutFailedError(f"endpoint {endpoint_name} cannot be updated; it is {state and state.status}")
         if state.status != "InService" or endpoint_name in self.changes:
             raise EndpointBusyError(f"endpoint {endpoint_name} is {state.status}")
-        super().update_endpoint(
-            endpoint_name, config_name, plan=plan, alarms=alarms, max_execution_s=max_execution_s
-        )
+        super().update_endpoint(endpoint_name, config_name, plan=plan, alarms=alarms, max_execution_s=max_execution_s)
         self._begin(endpoint_name, config_name, tuple(alarms), bake_s=plan.bake_s, status="Updating")
 
     def delete_endpoint(self, endpoint_name: str) -> None:
@@ -111,14 +117,16 @@ class SimulatedServing(FakeServing):
         self.changes[endpoint_name] = Change("", (), _NEVER, soon, _NEVER, "", "Deleting")
 
     def _check_config(self, config_name: str) -> None:
-        if config_name not in self.configs or config_name not in self.models:
+        if self.model_of.get(config_name) not in self.models:
             raise RolloutFailedError(f'Could not find endpoint configuration "{config_name}"')
 
     # What becomes of it --------------------------------------------------------------------------------------------
 
-    def _begin(self, endpoint_name: str, config_name: str, alarms: tuple[str, ...], *, bake_s: int, status: str) -> None:
+    def _begin(
+        self, endpoint_name: str, config_name: str, alarms: tuple[str, ...], *, bake_s: int, status: str
+    ) -> None:
         fate, now = self.fate_of(config_name), self.now()
-        up_s = now + (self.rng.uniform(600, 1000) if fate is Fate.SLOW else self.rng.uniform(5, 60))
+        up_s = now + (self.rng.uniform(120, 400) if fate is Fate.SLOW else self.rng.uniform(2, 40))
         fails_s, failure = _NEVER, ""
         if fate is Fate.NEVER_UP:
             up_s, fails_s = _NEVER, now + self.rng.uniform(5, 200)
@@ -165,7 +173,7 @@ class SimulatedServing(FakeServing):
         arrived = change.ends_s <= min(change.fails_s, change.back_s)
         if arrived:
             self.arrived[change.config] = change.ends_s
-            image, count = self.models[change.config][0], self.configs[change.config][1]
+            image, count = self.models[self.model_of[change.config]][0], self.configs[change.config].instance_count
             self.endpoints[endpoint_name] = EndpointState("InService", change.config, "", False, count, image, "")
             self.tell(f"SageMaker: {endpoint_name} is InService on {change.config}")
         elif change.status == "Creating":
@@ -182,7 +190,7 @@ class SimulatedServing(FakeServing):
             self.endpoints[endpoint_name] = replace(state, status=status, baking=baking)
 
     def fate_of(self, config_name: str) -> Fate:
-        return self.fates.get(self.models[config_name][1], Fate.GOOD)
+        return self.fates.get(self.models[self.model_of[config_name]][1], Fate.GOOD)
 
     # Who answers ---------------------------------------------------------------------------------------------------
 
@@ -199,7 +207,7 @@ class SimulatedServing(FakeServing):
         config = self.serves(endpoint_name)
         if not config:
             return ProbeAnswer("", "", f"Endpoint {endpoint_name} not found or not in service")
-        fate, environment = self.fate_of(config), self.models[config][2]
+        fate, environment = self.fate_of(config), self.models[self.model_of[config]][2]
         if fate is Fate.BROKEN:
             self.alarms.published.errors.setdefault(config, self.now())
             return ProbeAnswer("", "", "500: the model cannot answer")

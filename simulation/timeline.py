@@ -26,6 +26,7 @@ class Timeline:
 
     def __init__(self) -> None:
         self.now_s = 0.0
+        self.current: Invocation | None = None
         self._due: list[tuple[float, int, Deed]] = []
         self._order = itertools.count()
 
@@ -53,15 +54,14 @@ class Timeline:
     def spend(self, seconds: float) -> None:
         """Let time pass inside an invocation, and others work meanwhile."""
         until_s = self.now_s + seconds
-        current = getcurrent()
-        if not isinstance(current, Invocation) or not self._due or self._due[0][0] > until_s:
+        if self.current is None or not self._due or self._due[0][0] > until_s:
             self.now_s = until_s
             return
-        self.after(seconds, current.go_on)
-        current.give_way()
+        self.after(seconds, self.current.go_on)
+        self.current.give_way()
 
 
-class Invocation(greenlet):
+class Invocation:
     """One run of a function.
 
     Args:
@@ -69,15 +69,15 @@ class Invocation(greenlet):
         event: what the function was given.
     """
 
-    def __init__(self, body: Deed, *, function: str, event: Any, began_s: float) -> None:
-        super().__init__(body)
-        self.function, self.event, self.began_s = function, event, began_s
-        self._killed = False
+    def __init__(self, timeline: Timeline, body: Deed, *, function: str, event: Any) -> None:
+        self.function, self.event, self.began_s = function, event, timeline.now_s
+        self._timeline, self._greenlet, self._killed = timeline, greenlet(body), False
 
     def go_on(self) -> None:
-        if not self.dead and not self._killed:
-            self.parent = getcurrent()
-            self.switch()
+        """Run until it gives way or ends."""
+        if self._greenlet.dead or self._killed:
+            return
+        self._switch()
 
     def give_way(self) -> None:
         """Let the others work until somebody lets this one go on.
@@ -85,8 +85,7 @@ class Invocation(greenlet):
         Raises:
             CrashError: it was killed meanwhile.
         """
-        assert self.parent is not None
-        self.parent.switch()
+        self._greenlet.parent.switch()
         if self._killed:
             raise CrashError
 
@@ -96,7 +95,12 @@ class Invocation(greenlet):
             self.give_way()
 
     def kill(self) -> None:
-        if not self.dead:
+        if not self._greenlet.dead:
             self._killed = True
-            self.parent = getcurrent()
-            self.switch()
+            self._switch()
+
+    def _switch(self) -> None:
+        self._greenlet.parent = getcurrent()
+        before, self._timeline.current = self._timeline.current, self
+        self._greenlet.switch()
+        self._timeline.current = before

@@ -3,14 +3,14 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from random import Random
 from typing import Any
 
+from release.domain.keys import Source, published_prefix
 from release.errors import ReleaseError
 from release.flows.drops import read_sealed
 from release.flows.gates import ExamineGate
-from release.domain.keys import Source, published_prefix
 from simulation.alarms import Published, SimulatedAlarms, SimulatedMetrics
 from simulation.executions import Execution, Executions, Result, failure
 from simulation.faults import Calls, ClientError, Latency, Port
@@ -98,6 +98,8 @@ class World:
         self.running: set[Invocation] = set()
         self.received: set[str] = set()
         """Events that an intake function has answered without an error."""
+        self.failed_starts = 0
+        """Rollbacks and deliveries that ended in an error: what they had registered nobody starts but the sweep."""
         self._build()
 
     def _build(self) -> None:
@@ -116,16 +118,16 @@ class World:
         }
         for port in fields(House):
             if port.name not in {*real, "now"}:
-                assert callable(port.default_factory), f"{port.name} needs a fake of its own"
-                real[port.name] = port.default_factory()
+                real[port.name] = _fake_of(port)
         self.artifacts: Any = real["artifacts"]
         self.policies: Any = real["policies"]
         self.notices: Any = real["notices"]
         ports: dict[str, Any] = {name: Port(name, fake, self.calls) for name, fake in real.items()}
-        self.house: Any = House(**ports, now=self.timeline.clock)  # type: ignore[arg-type]  # any callable is a clock
+        wired: Any = House
+        self.house = wired(**ports, now=self.timeline.clock)
         examining = self.house.examining
         templates = CheckedTemplates(examining.templates, _TEMPLATES)
-        self.house.examining = ExamineGate(replace(examining, templates=templates))
+        self.house.examining = ExamineGate(replace(examining, templates=templates))  # as `release.wiring` has it
 
     def _advance(self) -> None:
         """What SageMaker did before a heartbeat came does not change by it."""
@@ -167,13 +169,13 @@ class World:
                 result = Result(payload=handler_of(function)(self.house, event))
             except CrashError:
                 result = Result(error="Runtime.ExitError", cause="RequestId: 1 Error: Runtime exited")
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - as the Lambda runtime does: whatever it is, the machine hears its name
                 if not isinstance(error, ReleaseError | ClientError):
                     self.judge.died(function, error)
                 result = failure(error)
             finish(result)
 
-        invocation = Invocation(body, function=function, event=event, began_s=self.timeline.now_s)
+        invocation = Invocation(self.timeline, body, function=function, event=event)
         self.running.add(invocation)
         self.timeline.after(_COLD_START_S, invocation.go_on)
         self.timeline.after(_FUNCTION_S.get(function, _DEFAULT_FUNCTION_S), lambda: self._time_out(invocation, finish))
@@ -196,6 +198,8 @@ class World:
             if attempt < len(_ASYNC_RETRIES_S):
                 wait_s = _ASYNC_RETRIES_S[attempt]
                 self.timeline.after(wait_s, lambda: self.deliver(function, event, name, attempt + 1))
+            else:
+                self.failed_starts += 1
 
         self.invoke(function, event, done)
 
@@ -242,6 +246,12 @@ class World:
     def rest(self, within_s: float) -> bool:
         """Let everything come to its end; whether it did."""
         return self.timeline.run(self.timeline.now_s + within_s)
+
+
+def _fake_of(port: "Field[Any]") -> Any:
+    if callable(port.default_factory):
+        return port.default_factory()
+    raise TypeError(f"the port {port.name} has no fake of its own in tests/builders/house.py")
 
 
 @dataclass
