@@ -59,7 +59,6 @@ fault-matrix: setup ## every AWS call of every path of a rollout, failing once i
 
 simulate: setup ## releases in virtual time, whatever fails: SEEDS=1000 FIRST=1
 	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1)
-	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1)
 
 conformance: setup ## what AWS documents of endpoints, asked of the twin and of bare moto
 	@$(BIN)/python -m tests.conformance
