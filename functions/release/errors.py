@@ -53,5 +53,9 @@ class PlanRefusedError(RolloutFailedError):
     """A quota, a bound of SageMaker, a budget or a freeze forbids the plan. Nothing was created; never retried."""
 
 
+class SweepIncompleteError(ReleaseError):
+    """An endpoint could not be swept; the others were. The next sweep tries again."""
+
+
 class ServiceUnavailableError(ReleaseError):
     """An AWS service throttled, timed out, failed on its side, or another writer came first. Worth a retry."""

@@ -5,6 +5,7 @@ Nothing is built before a handler asks for it, and everything is built once per 
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -15,35 +16,45 @@ from botocore.config import Config
 from release.adapters.alarms import CloudWatchAlarms
 from release.adapters.artifacts import S3ArtifactStore
 from release.adapters.events import EventBridgeEvents
+from release.adapters.executions import StepFunctionsExecutions
 from release.adapters.images import EcrImages
+from release.adapters.inventory import AwsInventory
 from release.adapters.machine import StepFunctionsMachine
 from release.adapters.metrics import CloudWatchMetrics
 from release.adapters.notices import SnsNotices
 from release.adapters.prices import SsmPrices
 from release.adapters.probes import RuntimeProbes
+from release.adapters.pushes import EcrPushes
 from release.adapters.quotas import AccountQuotas
 from release.adapters.registry import EcrRegistry
 from release.adapters.serving import SageMakerServing
 from release.adapters.settings import SsmSettings
 from release.adapters.signers import SsmSigners
 from release.adapters.table import DynamoReleaseTable
+from release.adapters.uploads import S3Uploads
 from release.adapters.waiters import StepFunctionsWaiters
+from release.contracts.sweep import ReportStep, SweepReport
 from release.flows.aborting import Aborting
 from release.flows.approving import Approving
+from release.flows.building import Where
+from release.flows.drifting import Drifting, Ground
 from release.flows.examining import Examining
 from release.flows.explaining import Explaining
 from release.flows.gates import ExamineGate
 from release.flows.going_back import Choosing, Following, Starting
-from release.flows.intake import Intake
+from release.flows.intake import TAG_PREFIX, Intake
 from release.flows.operating import Operating
+from release.flows.orphans import Orphans
 from release.flows.plan_review import PlanReview
 from release.flows.planning import Planning
 from release.flows.preflight import Preflighting
 from release.flows.publishing import Publishing
+from release.flows.recovering import Recovering
 from release.flows.registering import Registering
 from release.flows.registration import Composer, Registrar
 from release.flows.settling import Settling
 from release.flows.shifting import Creating, Shifting
+from release.flows.sweeping import FindingWork, Sweeping, report
 from release.flows.turns import Queue, Waiting
 from release.flows.verifying import Verifying
 from release.flows.watching import Watching
@@ -68,8 +79,13 @@ def _stack() -> str:
 
 @cache
 def _table() -> DynamoReleaseTable:
-    tell = EventBridgeEvents(_client("events"), stack=_stack()).phase_changed
-    return DynamoReleaseTable(_client("dynamodb"), table=os.environ["RELEASE_TABLE"], tell=tell)
+    table = os.environ["RELEASE_TABLE"]
+    return DynamoReleaseTable(_client("dynamodb"), table=table, tell=_events().phase_changed)
+
+
+@cache
+def _events() -> EventBridgeEvents:
+    return EventBridgeEvents(_client("events"), stack=_stack())
 
 
 @cache
@@ -211,6 +227,44 @@ def operating() -> Operating:
 
 
 @cache
+def _uploads() -> S3Uploads:
+    return S3Uploads(_client("s3"), bucket=os.environ["ARTIFACT_BUCKET"])
+
+
+@cache
+def _pushes() -> EcrPushes:
+    return EcrPushes(_client("ecr"), repository_uri=os.environ["INFERENCE_REPOSITORY_URI"], tag_prefix=TAG_PREFIX)
+
+
+@cache
+def _executions() -> StepFunctionsExecutions:
+    return StepFunctionsExecutions(_client("stepfunctions"), machine_arn=os.environ["RELEASE_MACHINE_ARN"])
+
+
+@cache
+def _drifting() -> Drifting:
+    inventory = AwsInventory(_client("sagemaker"), _client("cloudwatch"))
+    images = EcrImages(_client("ecr"))
+    ground = Ground(
+        _serving(), inventory, _alarms(), _metrics(), _artifacts(), _uploads(), images=images, pushes=_pushes()
+    )
+    where = Where(os.environ["ARTIFACT_BUCKET"], os.environ["EXECUTION_ROLE_ARN"])
+    return Drifting(_table(), ground, _events(), _stack(), where, _now)
+
+
+@cache
+def finding_work() -> FindingWork:
+    return FindingWork(_table(), _uploads(), _executions(), _pushes(), _now)
+
+
+@cache
+def sweeping() -> Sweeping:
+    orphans = Orphans(_table(), _executions(), _machine(), settling(), verifying(), _queue(), _now)
+    recovering = Recovering(_table(), _uploads(), _pushes(), intake(), _now)
+    return Sweeping(orphans, recovering, _drifting())
+
+
+@cache
 def choosing() -> Choosing:
     return Choosing(_table(), _registrar(), _aborting(), _now)
 
@@ -223,3 +277,7 @@ def starting() -> Starting:
 @cache
 def following() -> Following:
     return Following(_table(), _now)
+
+
+def reporting() -> Callable[[ReportStep], SweepReport]:
+    return report

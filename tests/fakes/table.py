@@ -51,6 +51,9 @@ class FakeTable:
     def release(self, endpoint: str, release_id: str) -> ReleaseItem | None:
         return self._get(ReleaseItem, f"endpoint#{endpoint}", f"release#{release_id}")
 
+    def releases(self, endpoint: str) -> list[ReleaseItem]:
+        return [release for release in self._all(ReleaseItem) if release.endpoint == endpoint]
+
     def rollout(self, endpoint: str, rollout_id: str) -> RolloutItem | None:
         return self._get(RolloutItem, f"endpoint#{endpoint}", f"rollout#{rollout_id}")
 
@@ -133,6 +136,9 @@ class FakeTable:
         item = self.endpoint(endpoint)
         assert item is not None
         self._put(item.model_copy(update={"frozen": frozen}))
+
+    def note(self, endpoint: str, deed: Deed) -> None:
+        self._write_deed(endpoint, deed, None)
 
     def cross_finish_line(self, rollout: RolloutItem, fence: Fence, at: str) -> None:
         self.renew_lease(fence)
@@ -263,6 +269,7 @@ class FakeTable:
     def _write_deed(self, endpoint: str, deed: Deed, rollout: RolloutItem | None) -> None:
         about = {"rolloutId": rollout.rollout_id, "releaseId": rollout.release_id} if rollout else {}
         evidence = {name: value for name, value in (("gate", deed.gate), ("until", deed.until)) if value}
+        evidence |= deed.evidence or {}
         line = {"at": deed.at, "actor": deed.by, "event": str(deed.happened), "reason": deed.reason, **about}
         self._append(endpoint, {**line, "evidence": evidence} if evidence else line)
 

@@ -117,4 +117,5 @@ def deed_line(endpoint: str, deed: Deed, rollout: RolloutItem | None = None) -> 
     if rollout:
         line |= {"rolloutId": rollout.rollout_id, "releaseId": rollout.release_id}
     evidence = {name: value for name, value in (("gate", deed.gate), ("until", deed.until)) if value}
+    evidence |= deed.evidence or {}
     return {**line, "evidence": evidence} if evidence else line

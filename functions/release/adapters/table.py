@@ -52,6 +52,9 @@ class DynamoReleaseTable:
     def release(self, endpoint: str, release_id: str) -> ReleaseItem | None:
         return self._items.get(ReleaseItem, f"endpoint#{endpoint}", f"release#{release_id}")
 
+    def releases(self, endpoint: str) -> list[ReleaseItem]:
+        return self._items.query(ReleaseItem, f"endpoint#{endpoint}", "release#")
+
     def rollout(self, endpoint: str, rollout_id: str) -> RolloutItem | None:
         return self._items.get(RolloutItem, f"endpoint#{endpoint}", f"rollout#{rollout_id}")
 
@@ -162,6 +165,10 @@ class DynamoReleaseTable:
             frozen = Freeze(by=deed.by, reason=deed.reason, at=deed.at, until=deed.until).wire()
         batch = Batch([], [deed_line(endpoint, deed)], {"frozen": frozen})
         self._ledgered.commit("writing a deed", endpoint, deed.at, lambda _: batch)
+
+    def note(self, endpoint: str, deed: Deed) -> None:
+        batch = Batch([], [deed_line(endpoint, deed)])
+        self._ledgered.commit("writing a line of the ledger", endpoint, deed.at, lambda _: batch)
 
     def cross_finish_line(self, rollout: RolloutItem, fence: Fence, at: str) -> None:
         expression = "SET finishLineAt = if_not_exists(finishLineAt, :at)"

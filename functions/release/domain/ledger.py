@@ -29,6 +29,8 @@ class Happened(StrEnum):
     UNFROZEN = "unfrozen"
     LEASE_RELEASED = "leaseReleased"
     GATE_SKIPPED = "gateSkipped"
+    DRIFT_FOUND = "driftFound"
+    DRIFT_ENDED = "driftEnded"
 
 
 @dataclass(frozen=True, slots=True)

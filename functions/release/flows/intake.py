@@ -36,13 +36,24 @@ class Intake:
         drop = sealed_drop(self._real_key(uploaded.key))
         if isinstance(drop, NotADrop):
             return Receipt(reason=drop.reason)
-        seal = drop_seal(bucket, drop.key, uploaded.version_id)
-        known = self.registrar.known(drop.endpoint, seal)
-        rollout = known or self._register_drop(drop, seal, uploaded.version_id, stamp(read_stamp(event.time)))
+        rollout = self.take_up(drop, uploaded.version_id, stamp(read_stamp(event.time)))
         if rollout is None:
             return Receipt(reason=f"{drop.key} waits for the first image; push one with a tag {TAG_PREFIX}*")
-        self._start(rollout)
         return Receipt(rollout_id=rollout.rollout_id, reason=f"sealed by {drop.key}")
+
+    def take_up(self, drop: Drop, version: str, at: str, *, overtaken_by: str = "") -> RolloutItem | None:
+        """The rollout of a sealed drop, started; None: the drop waits for the first image.
+
+        Args:
+            version: the S3 version id of the object that sealed it.
+            overtaken_by: the key of a later drop because of which this one is recorded and not started.
+        """
+        seal = drop_seal(self.artifacts.bucket, drop.key, version)
+        known = self.registrar.known(drop.endpoint, seal)
+        rollout = known or self._register_drop(drop, seal, version, at, overtaken_by)
+        if rollout:
+            self._start(rollout)
+        return rollout
 
     def receive_image(self, event: EcrImageAction) -> ImageReceipt:
         """Roll the pushed image out with every endpoint's newest artifact, and start the drops that waited for it."""
@@ -71,8 +82,8 @@ class Intake:
             ReleaseError: the first refusal, when all the others have been started.
         """
         wants = [
-            *(partial(self._start_waiting, waiting) for waiting in self.table.waiting()),
-            *(partial(self._start_push, endpoint, image, tag) for endpoint in self.table.endpoints()),
+            *(partial(self.start_waiting, waiting) for waiting in self.table.waiting()),
+            *(partial(self.start_push, endpoint, image, tag) for endpoint in self.table.endpoints()),
         ]
         started, refused = [], []
         for want in wants:
@@ -89,7 +100,9 @@ class Intake:
         decoded = unquote_plus(key)
         return key if decoded == key or self.artifacts.head(key) else decoded
 
-    def _register_drop(self, drop: Drop, seal: str, version: str, at: str) -> RolloutItem | None:
+    def _register_drop(
+        self, drop: Drop, seal: str, version: str, at: str, overtaken_by: str = ""
+    ) -> RolloutItem | None:
         """None: there is no image yet, and the drop waits for one."""
         image = self._image_for(drop.endpoint)
         if image is None:
@@ -109,7 +122,10 @@ class Intake:
         source = Source(drop.prefix + (TARBALL if drop.seal == TARBALL else ""), self.artifacts.bucket)
         sealed = read_sealed(self.artifacts, source, manifest_version=None if version == "null" else version)
         release = self.composer.release_of(drop.endpoint, sealed.artifact_id, image, sealed.manifest.config)
-        return self.registrar.register(release, Wish("drop", seal, str(source), f"sealed by {drop.key}"))
+        reason, phase = f"sealed by {drop.key}", Phase.RECEIVED
+        if overtaken_by:
+            reason, phase = f"{reason}, whose event was lost; {overtaken_by} was sealed later", Phase.SKIPPED
+        return self.registrar.register(release, Wish("drop", seal, str(source), reason, phase))
 
     def _image_for(self, endpoint: str) -> str | None:
         serving = self.table.endpoint(endpoint)
@@ -118,7 +134,8 @@ class Intake:
         newest = self.table.newest_image()
         return newest.image if newest else None
 
-    def _start_waiting(self, waiting: WaitingItem) -> RolloutItem | None:
+    def start_waiting(self, waiting: WaitingItem) -> RolloutItem | None:
+        """The rollout of a drop that waited for the first image, started; None: there still is none."""
         location, _, version = waiting.seal.partition("?versionId=")
         drop = sealed_drop(location.removeprefix(f"s3://{self.artifacts.bucket}/"))
         if isinstance(drop, NotADrop):
@@ -130,7 +147,8 @@ class Intake:
             self.table.stop_waiting(waiting)
         return rollout
 
-    def _start_push(self, endpoint: EndpointItem, image: str, tag: str) -> RolloutItem | None:
+    def start_push(self, endpoint: EndpointItem, image: str, tag: str) -> RolloutItem | None:
+        """The rollout of a pushed image, started; None: the endpoint has had no artifact yet."""
         if endpoint.newest_artifact_id is None:
             return None
         repository, _, digest = image.partition("/")[2].partition("@")

@@ -50,11 +50,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What a person, or a rollout in a person's name, decided.
+    """What a person, or a rollout in a person's name, decided; or what the sweep found.
 
     Args:
         gate: that is skipped.
         until: when a freeze ends.
+        evidence: goes into the ledger beside the reason.
     """
 
     happened: Happened
@@ -63,6 +64,7 @@ class Deed:
     at: str
     gate: Gate | None = None
     until: str | None = None
+    evidence: Mapping[str, str] | None = None
 
 
 class ReleaseTable(Protocol):
@@ -77,6 +79,8 @@ class ReleaseTable(Protocol):
     def endpoints(self) -> list[EndpointItem]: ...
 
     def release(self, endpoint: str, release_id: str) -> ReleaseItem | None: ...
+
+    def releases(self, endpoint: str) -> list[ReleaseItem]: ...
 
     def rollout(self, endpoint: str, rollout_id: str) -> RolloutItem | None: ...
 
@@ -163,6 +167,10 @@ class ReleaseTable(Protocol):
 
     def decide_endpoint(self, endpoint: str, deed: Deed) -> None:
         """Write a deed about an endpoint into its record."""
+        ...
+
+    def note(self, endpoint: str, deed: Deed) -> None:
+        """Write one more line of the ledger, and nothing else."""
         ...
 
     def cross_finish_line(self, rollout: RolloutItem, fence: Fence, at: str) -> None:

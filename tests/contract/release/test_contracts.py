@@ -16,6 +16,7 @@ from release.contracts.config import Config, PartialConfig
 from release.contracts.machines import Notification, OperateInput, RollbackInput, parse_release_input
 from release.contracts.settings import EndpointSettings
 from release.contracts.steps import Operated
+from release.contracts.sweep import DriftFound, SweepInput
 from release.contracts.table import (
     EndpointItem,
     ImageItem,
@@ -37,6 +38,8 @@ MODELS: dict[str, type[Contract]] = {
     "release/operate-output": Operated,
     "release/rollback-input": RollbackInput,
     "release/notification": Notification,
+    "release/drift-found": DriftFound,
+    "release/sweep-input": SweepInput,
     "table/endpoint": EndpointItem,
     "table/image": ImageItem,
     "table/lease": LeaseItem,

@@ -13,7 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ("template.yaml", "infra/network.yaml", "infra/chat.yaml")
-MACHINES = ("release", "rollback", "operate")
+MACHINES = ("release", "rollback", "operate", "sweep")
 PSEUDO = {
     "AWS::StackName": "slipway",
     "AWS::AccountId": "123456789012",
@@ -32,6 +32,21 @@ def template(name: str = "template.yaml") -> dict[str, Any]:
 def machine(name: str) -> dict[str, Any]:
     definition: dict[str, Any] = yaml.safe_load((ROOT / "statemachines" / f"{name}.asl.yaml").read_text())
     return definition
+
+
+def states(name: str) -> dict[str, dict[str, Any]]:
+    """Every state of a machine, those of a Map's items included; their names do not repeat."""
+    found: dict[str, dict[str, Any]] = {}
+    for part in parts(name):
+        assert not found.keys() & part["States"].keys()
+        found |= part["States"]
+    return found
+
+
+def parts(name: str) -> list[dict[str, Any]]:
+    """The machine itself, and what each Map of it runs for an item."""
+    whole = machine(name)
+    return [whole, *(state["ItemProcessor"] for state in whole["States"].values() if state["Type"] == "Map")]
 
 
 @cache

@@ -80,5 +80,5 @@ def test_h003_what_every_function_gets_is_read_by_several() -> None:
 
 
 def test_h003_the_role_that_models_run_as_is_known_where_models_are_created() -> None:
-    """It is optional in wiring, because the step that creates models is the only one that passes it."""
-    assert [folder for folder in FOLDERS if "EXECUTION_ROLE_ARN" in given(folder)] == ["create_green"]
+    """The step that makes green passes it, and the sweep, which makes again what was deleted."""
+    assert [folder for folder in FOLDERS if "EXECUTION_ROLE_ARN" in given(folder)] == ["create_green", "sweep_endpoint"]

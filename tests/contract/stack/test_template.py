@@ -78,6 +78,7 @@ def test_the_stack_tells_exactly_what_people_and_the_client_need() -> None:
         "ReleaseStateMachineArn",
         "RollbackStateMachineArn",
         "OperateStateMachineArn",
+        "SweepStateMachineArn",
         "InferenceRepositoryUri",
         "ReleaseTableName",
         "ChatUrl",

@@ -30,13 +30,16 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "pollSeconds": 1,
     },
     "operate_endpoint": {"verb": "why", "endpoint": "chat", "sentence": "endpoint chat serves"},
+    "find_sweep_work": {"dryRun": False, "graceSeconds": 604800},
+    "sweep_endpoint": {"settled": []},
+    "report_sweep": {"sentence": "swept 1 endpoints"},
     "follow_rollout": {"phase": "live", "ended": True, "live": True, "reason": "it serves", "pollSeconds": 1},
 }
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     step = os.environ["STEP"]
-    script_id = event["rolloutId"] if "rolloutId" in event else event["input"]["rolloutId"]
+    script_id = script_of(event)
     folder = Path(os.environ["SCRIPTS"]) / script_id
     turns: list[dict[str, Any]] = json.loads((folder / "script.json").read_text()).get(step, [{}])
     calls = folder / f"{step}.calls"
@@ -50,11 +53,24 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         live = event["outcome"] == "live"
         ended = {"phase": "live", "error": ""} if live else {"phase": "failed", "error": "RolloutFailed"}
         answer = {**ended, "well": live, "reason": "settled", "plan": {}} | turn
+    if step == "find_sweep_work":
+        answer["endpoints"] = [script_id]
+    if step == "sweep_endpoint":
+        answer["endpoint"] = event["endpoint"]
     if step in {"register_rollout", "choose_release"}:
         answer["rolloutId"] = script_id
     if "taskToken" in event and answer.pop("wakes", True):
         return wake(event["taskToken"], answer)
     return answer
+
+
+def script_of(event: dict[str, Any]) -> str:
+    """The sweep's steps know endpoints only, so the one that the script finds is called after the script."""
+    if "results" in event:
+        return script_of(event["results"][0])
+    if "rolloutId" in event or "input" in event:
+        return str(event["rolloutId"] if "rolloutId" in event else event["input"]["rolloutId"])
+    return str(event["endpoint"])
 
 
 def wake(token: str, answer: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""The sweep's functions on the embedded AWS: what was lost comes, what died ends, what was deleted is there again."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from release import wiring
+from tests.builders.artifacts import artifact
+from tests.integration.release.conftest import Stack, execution_of
+from tests.integration.release.test_rollouts import first_live, phase
+
+
+def sweep(stack: Stack, *, grace_s: int = 0) -> dict[str, Any]:
+    work = stack.call("find_sweep_work", {"input": {"endpoint": "chat"}, "executionArn": "arn:sweep"})
+    assert work["endpoints"] == ["chat"]
+    step = {"endpoint": "chat", "dryRun": False, "graceSeconds": grace_s}
+    swept = stack.call("sweep_endpoint", step)
+    stack.call("report_sweep", {"results": [swept], "dryRun": False})
+    return swept
+
+
+@pytest.fixture
+def later(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """The functions' clock is an hour ahead, so that no event can still be under way."""
+    ahead = stack.world.clock.now
+    monkeypatch.setattr(wiring, "_now", lambda: ahead() + timedelta(hours=1))
+    return stack
+
+
+def test_a_drop_whose_event_was_lost_goes_live(later: Stack) -> None:
+    later.call("receive_image", later.push())
+    later.drop("v1", artifact("v1"))
+
+    (started,) = sweep(later)["started"]
+
+    assert later.release(started)["phase"] == "live"
+    assert later.answers().endswith(f"rollout={started}")
+    assert sweep(later)["started"] == []
+
+
+def test_a_push_whose_event_was_lost_lets_the_waiting_drop_go(later: Stack) -> None:
+    assert later.call("receive_artifact", later.drop("v1", artifact("v1")))["rolloutId"] is None
+    later.push()
+
+    assert len(sweep(later)["started"]) == 1
+
+
+def test_a_rollout_whose_execution_is_unknown_is_settled(later: Stack) -> None:
+    later.call("receive_image", later.push())
+    rollout = later.call("receive_artifact", later.drop("v1", artifact("v1")))["rolloutId"]
+    step = {"endpoint": "chat", "rolloutId": rollout}
+    later.call("register_rollout", {"input": step, "executionArn": execution_of(rollout)})
+
+    assert sweep(later)["settled"] == [rollout]
+
+    assert phase(later, rollout) == "failed"
+    assert [message["phase"] for message in later.told()] == ["failed"]
+
+
+def test_a_deleted_model_and_config_are_made_again_and_serve_again(stack: Stack) -> None:
+    """SageMaker lets both be deleted under an endpoint that serves; the next scale-out or update would fail."""
+    rollout = first_live(stack)
+    name, sagemaker = f"slipway-chat-{rollout}", stack.client("sagemaker")
+    before = sagemaker.describe_model(ModelName=name), sagemaker.describe_endpoint_config(EndpointConfigName=name)
+    sagemaker.delete_model(ModelName=name)
+    sagemaker.delete_endpoint_config(EndpointConfigName=name)
+
+    drift = sweep(stack)["drift"]
+
+    after = sagemaker.describe_model(ModelName=name), sagemaker.describe_endpoint_config(EndpointConfigName=name)
+    assert [(each["kind"], each["mended"]) for each in drift] == [("modelGone", True), ("configGone", True)]
+    assert [_content(each) for each in after] == [_content(each) for each in before]
+    assert sweep(stack)["drift"] == []
+
+
+def _content(described: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in described.items() if name not in {"CreationTime", "ResponseMetadata"}}
+
+
+def test_published_bytes_that_were_written_again_are_told(stack: Stack) -> None:
+    first_live(stack)
+    (key,) = [
+        found["Key"]
+        for found in stack.client("s3").list_objects_v2(Bucket="slipway-artifacts", Prefix="published/")["Contents"]
+        if found["Key"].endswith("/config.json")
+    ]
+    body = stack.client("s3").get_object(Bucket="slipway-artifacts", Key=key)["Body"].read()
+    stack.client("s3").put_object(Bucket="slipway-artifacts", Key=key, Body=body.replace(b"llama", b"LLAMA"))
+
+    (drift,) = sweep(stack)["drift"]
+
+    assert (drift["kind"], drift["subject"]) == ("artifactChanged", key)
+    assert [line["event"] for line in stack.ledger()][-1] == "driftFound"
