@@ -116,7 +116,7 @@ def test_one_drop_that_cannot_be_started_keeps_no_other_back(sweeper: Sweeper) -
             raise InvalidInputError("the settings break their contract")
         return read(key)
 
-    sweeper.house.artifacts.read = refuse  # type: ignore[assignment] # an error that the fake cannot be led to
+    sweeper.house.artifacts.read = refuse  # type: ignore[method-assign] # an error that the fake cannot be led to
 
     swept = sweeper.sweep()
 
