@@ -270,10 +270,8 @@ def test_an_endpoint_as_its_record_says_has_not_drifted(sweeper: Sweeper) -> Non
 
 
 def test_a_hand_made_update_is_told_once_and_its_end_once(sweeper: Sweeper) -> None:
-    step = sweeper.house.live()
+    sweeper.house.live()
     serving = sweeper.house.serving
-    model = serving.models[sweeper.house.config_name(step)]
-    serving.models["by-hand"], serving.configs["by-hand"] = model, ("ml.g5.xlarge", 1, 600)
     as_it_was = serving.endpoints[ENDPOINT]
     serving.endpoints[ENDPOINT] = replace(as_it_was, config_name="by-hand")
 
