@@ -57,5 +57,13 @@ class SweepIncompleteError(ReleaseError):
     """An endpoint could not be swept; the others were. The next sweep tries again."""
 
 
+class AccessDeniedError(ReleaseError):
+    """AWS says that a function's role lacks a right.
+
+    One that was just given takes a while to reach every part of AWS, so it is worth a few retries once traffic moves;
+    what lasts is mended by deploying the stack again.
+    """
+
+
 class ServiceUnavailableError(ReleaseError):
     """An AWS service throttled, timed out, failed on its side, or another writer came first. Worth a retry."""

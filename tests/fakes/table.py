@@ -19,7 +19,7 @@ from release.contracts.table import (
 )
 from release.domain.identity import seal_digest
 from release.domain.ledger import Happened, Head, sealed, sort_key
-from release.domain.phases import BEFORE_TRAFFIC, Phase
+from release.domain.phases import BEFORE_TRAFFIC, Phase, has_ended
 from release.errors import LeaseHeldError, LeaseLostError, ServiceUnavailableError
 from release.ports import Awaiting, Deed, Entry, Fence
 
@@ -248,6 +248,7 @@ class FakeTable:
         self._change(
             now,
             **changes,
+            **({"awaiting": None, "task_token": None} if has_ended(entry.phase) else {}),
             **({"plan": entry.plan} if entry.plan else {}),
             **({"previous_release_id": entry.previous_release_id} if entry.previous_release_id else {}),
         )

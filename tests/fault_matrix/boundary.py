@@ -70,6 +70,8 @@ class Boundary:
     """Endpoint → the fault that its case wants."""
     records: dict[str, list[Invocation]] = field(default_factory=dict)
     """Endpoint → every invocation, in the order in which they began."""
+    executions: dict[str, set[str]] = field(default_factory=dict)
+    """Endpoint → the executions that were ever about it."""
     failures: dict[str, list[str]] = field(default_factory=dict)
     """Endpoint → tracebacks of the invocations that failed."""
     _here: threading.local = field(default_factory=threading.local)

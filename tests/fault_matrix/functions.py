@@ -36,6 +36,8 @@ class InProcessFunctions(LambdaRuntime):
     ) -> Answer:
         event = json.loads(payload)
         invocation = self.boundary.begin(function, endpoint_of(event))
+        if "executionArn" in event:
+            self.boundary.executions.setdefault(invocation.endpoint, set()).add(event["executionArn"])
         began = time.monotonic()
         try:
             answer = self._answer(function, event, invocation)

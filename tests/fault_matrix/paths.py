@@ -67,6 +67,11 @@ class Stage:
 
     def rest(self, rollouts: int) -> Sight:
         """Wait until nothing moves any more and there have been at least so many rollouts."""
+        clock = self.slipway.world.clock
+        deadline_s = clock.time() + REST_AWS_S
+        time.sleep(_POLL_S)
+        while self.slipway.busy(self.endpoint) and clock.time() < deadline_s:
+            time.sleep(_POLL_S / 5)
         return self.until(lambda seen: len(seen.rollouts) >= rollouts and self._rests(seen), f"{rollouts} rollouts end")
 
     def _rests(self, seen: Sight) -> bool:

@@ -18,11 +18,12 @@ from unittest.mock import patch
 import botocore.endpoint
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local import supervisor
 from local.deploy import deploy
 from local.images import ImageStore, RunSpec
-from local.world import ADMIN_KEY, ADMIN_SECRET, REGION, World
+from local.world import ACCOUNT, ADMIN_KEY, ADMIN_SECRET, REGION, World
 from release import wiring
 from tests.contract.stack.documents import ROOT
 from tests.fault_matrix.boundary import Boundary
@@ -52,6 +53,12 @@ class Slipway:
 
     def client(self, service: str) -> Any:
         return self.world.client(service)
+
+    def busy(self, endpoint: str) -> bool:
+        """Whether an execution about the endpoint runs; asked without a request, because it is asked all the time."""
+        machines = stepfunctions_parser_backends[ACCOUNT][REGION]
+        known = list(self.boundary.executions.get(endpoint, ()))
+        return any(machines.describe_execution(arn).status == "RUNNING" for arn in known)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from release.errors import ServiceUnavailableError
+from release.errors import AccessDeniedError, ServiceUnavailableError
 
 _TEMPORARY_STATUS = frozenset({429, 500, 502, 503, 504})
 _TEMPORARY_CODES = frozenset(
@@ -27,6 +27,10 @@ _TEMPORARY_CODES = frozenset(
     }
 )
 
+# "Common errors" of the services; S3 answers HeadObject without a body, so that only the status is left, and SNS has a
+# word of its own.
+_DENIED_CODES = frozenset({"403", "AccessDenied", "AccessDeniedException", "AuthorizationError"})
+
 
 def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
@@ -44,7 +48,9 @@ def is_temporary(error: ClientError) -> bool:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn what time heals into ServiceUnavailableError and let everything else through as it is.
+    """Turn what time heals into ServiceUnavailableError and a missing right into AccessDeniedError.
+
+    Everything else comes through as it is.
 
     Args:
         doing: what was tried, to begin the error's sentence.
@@ -52,6 +58,8 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
+        if code_of(error) in _DENIED_CODES:
+            raise AccessDeniedError(f"{doing}: {code_of(error)}: {message_of(error)}") from error
         if not is_temporary(error):
             raise
         raise ServiceUnavailableError(f"{doing}: {code_of(error)}: {message_of(error)}; try again") from error

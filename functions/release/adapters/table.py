@@ -19,7 +19,7 @@ from release.contracts.table import (
 )
 from release.domain.identity import seal_digest
 from release.domain.ledger import Happened
-from release.domain.phases import BEFORE_TRAFFIC, Phase
+from release.domain.phases import BEFORE_TRAFFIC, Phase, has_ended
 from release.errors import LeaseHeldError, LeaseLostError, ServiceUnavailableError
 from release.ports import Awaiting, Deed, Entry, Fence
 
@@ -298,6 +298,8 @@ class DynamoReleaseTable:
             sets, values = f"{sets}, #plan = :plan", values | {"plan": entry.plan.wire()}
         if entry.previous_release_id:
             sets, values = f"{sets}, previousReleaseId = :blue", values | {"blue": entry.previous_release_id}
+        if has_ended(entry.phase):
+            sets += " REMOVE awaiting, taskToken"  # nobody waits any more, even if the one who was woken did not say so
         condition = "phase = :was"
         if entry.phase in BEFORE_TRAFFIC:
             condition += " AND attribute_not_exists(#abort)"

@@ -120,5 +120,7 @@ class Shifting:
             raise RolloutFailedError(f"the guard alarm {guard} is tripped before any traffic; look at its history")
         unsettled = [f"{name} is {states.get(name, 'missing')}" for name in wanted if states.get(name) != _OK]
         if unsettled:
+            # An alarm that looked too late found nothing, and would find nothing for ever.
+            self.metrics.seed(rollout_id)
             raise AlarmsUnsettledError(f"{', '.join(unsettled)}; every alarm must be OK before traffic moves")
         return wanted

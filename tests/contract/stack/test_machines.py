@@ -28,11 +28,14 @@ STATES = [(name, state) for name in MACHINES for state in states(name)]
 TASKS = [(name, state) for name, state in STATES if states(name)[state]["Type"] == "Task"]
 ENDS = {"Succeed", "Fail"}
 MOST_STATES = 20
-# What Lambda and Step Functions themselves raise, by AWS's developer guide.
+# What Lambda and Step Functions themselves raise, by AWS's developer guides: Step Functions' "Handling errors" names
+# Lambda.Unknown for what a runtime does not tell, Lambda's runtime API Runtime.ExitError for a process that died.
 AWS_ERRORS = {
     "Lambda.AWSLambdaException",
     "Lambda.ServiceException",
     "Lambda.TooManyRequestsException",
+    "Lambda.Unknown",
+    "Runtime.ExitError",
     "Sandbox.Timedout",
     "States.ALL",
     "States.Timeout",

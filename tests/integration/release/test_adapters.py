@@ -8,7 +8,13 @@ from typing import Any
 import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import EndpointConnectionError, IncompleteReadError, ParamValidationError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
 from botocore.response import StreamingBody
 from botocore.stub import ANY
 from moto import mock_aws
@@ -31,6 +37,7 @@ from release.contracts.machines import Notification
 from release.domain.phases import Phase
 from release.domain.truth import ProbeAnswer
 from release.errors import (
+    AccessDeniedError,
     ArtifactRejectedError,
     InvalidInputError,
     ServiceUnavailableError,
@@ -285,6 +292,26 @@ def test_a_tarball_that_unpacks_to_more_than_a_disk_is_refused(monkeypatch: pyte
 def test_a_connection_that_fails_is_worth_a_retry(error: Exception) -> None:
     with pytest.raises(ServiceUnavailableError, match=r"reading it: .*try again"), translated("reading it"):
         raise error
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        # https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html
+        "AccessDeniedException",
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+        "AccessDenied",
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html: a generic 403, without a body
+        "403",
+        # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+        "AuthorizationError",
+    ],
+)
+def test_a_right_that_is_missing_has_a_name_that_machines_know(code: str) -> None:
+    refused = ClientError({"Error": {"Code": code, "Message": "no right"}}, "AnyOperation")
+
+    with pytest.raises(AccessDeniedError, match=r"reading it: .*no right"), translated("reading it"):
+        raise refused
 
 
 def test_a_request_that_was_never_right_is_not_retried() -> None:

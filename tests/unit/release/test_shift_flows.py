@@ -93,6 +93,19 @@ def test_a_dead_man_that_slept_through_a_wait_is_woken_and_not_taken_for_a_wish_
     assert house.metrics.beats[-1] == step.rollout_id
 
 
+def test_an_alarm_that_looked_too_late_finds_data_before_the_next_attempt(house: House) -> None:
+    """The abort alarm ignores what is missing: without new data it would say INSUFFICIENT_DATA for ever."""
+    house.live()
+    step = house.created("v2")
+    seeded = list(house.metrics.seeded)
+    house.alarms.said[f"{house.config_name(step)}-abort"] = "INSUFFICIENT_DATA"
+
+    with pytest.raises(AlarmsUnsettledError):
+        house.shifting.shift(step)
+
+    assert house.metrics.seeded == [*seeded, step.rollout_id]
+
+
 def test_an_alarm_that_somebody_deleted_keeps_the_traffic_where_it_is(house: House) -> None:
     house.live()
     step = house.created("v2")
