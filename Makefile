@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 SOURCES := functions slipway local ui benchmarks simulation
 # The image's packages share no import root with the rest, so they are checked by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test prove fault-matrix simulate conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean
+.PHONY: help setup check docs test prove fault-matrix simulate seeded-bugs conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ fault-matrix: setup ## every AWS call of every path of a rollout, failing once i
 
 simulate: setup ## releases in virtual time, whatever fails: SEEDS=1000 FIRST=1
 	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1)
+
+seeded-bugs: setup ## sixty bugs on purpose, one at a time, each of which the quick checks must notice
+	@$(BIN)/python -m simulation.seeded_bugs
 
 conformance: setup ## what AWS documents of endpoints, asked of the twin and of bare moto
 	@$(BIN)/python -m tests.conformance
