@@ -62,6 +62,8 @@ from release.flows.watching import Watching
 # The machines retry whole steps; a client's own patience only bridges a hiccup. The read time-out fits an answer of the
 # endpoint, which SageMaker ends after 60 s.
 _CLIENT = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=65)
+# A second try of an answer that took too long would outlast the function that asks.
+_RUNTIME = _CLIENT.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 
 
 def _now() -> datetime:
@@ -105,7 +107,14 @@ def _serving() -> SageMakerServing:
 
 @cache
 def _probes() -> RuntimeProbes:
-    return RuntimeProbes(_client("sagemaker-runtime"))
+    return RuntimeProbes(boto3.client("sagemaker-runtime", config=_RUNTIME))
+
+
+@cache
+def _schemas() -> Any:
+    from release.adapters.schemas import JsonSchemas  # noqa: PLC0415 - imports that two functions alone need
+
+    return JsonSchemas()
 
 
 @cache
@@ -163,7 +172,7 @@ def examining() -> ExamineGate:
     from release.adapters.templates import JinjaTemplates  # noqa: PLC0415 - 50 ms of imports, for this function alone
 
     registry, signers = EcrRegistry(_client("ecr")), SsmSigners(_client("ssm"), stack=_stack())
-    return ExamineGate(Examining(_table(), _artifacts(), _now, JinjaTemplates(), registry, signers))
+    return ExamineGate(Examining(_table(), _artifacts(), _now, JinjaTemplates(), registry, signers, _schemas()))
 
 
 @cache
@@ -191,7 +200,7 @@ def creating() -> Creating:
 
 @cache
 def preflighting() -> Preflighting:
-    return Preflighting(_table(), _now)
+    return Preflighting(_table(), _serving(), _artifacts(), _probes(), _schemas(), _stack(), _now)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from release.adapters.schemas import JsonSchemas
 from release.adapters.templates import JinjaTemplates
 from release.contracts.aws_events import EcrImageAction, ObjectCreated
 from release.contracts.steps import (
@@ -88,7 +89,9 @@ class House:
         registrar, composer = Registrar(self.table, self.now), Composer(self.settings, CONFIG, self.now)
         self.intake = Intake(self.table, self.artifacts, self.machine, registrar, composer, IMAGE.partition("@")[0])
         self.registering = Registering(self.table, self.artifacts, registrar, composer, self.now)
-        self.examining = Examining(self.table, self.artifacts, self.now, JinjaTemplates(), self.registry, self.signers)
+        self.examining = Examining(
+            self.table, self.artifacts, self.now, JinjaTemplates(), self.registry, self.signers, JsonSchemas()
+        )
         self.publishing = Publishing(self.table, self.artifacts, self.now)
         review = PlanReview(self.table, self.quotas, self.prices, self.policies, self.now)
         self.planning = Planning(self.table, self.serving, self.images, "slipway", self.now, review)
@@ -97,7 +100,9 @@ class House:
         self.waiting = Waiting(self.table, self.queue, self.aborting, self.now)
         bucket = self.artifacts.bucket
         self.creating = Creating(self.table, self.serving, self.alarms, self.metrics, "slipway", bucket, ROLE, self.now)
-        self.preflighting = Preflighting(self.table, self.now)
+        self.preflighting = Preflighting(
+            self.table, self.serving, self.artifacts, self.probes, JsonSchemas(), "slipway", self.now
+        )
         self.approving = Approving(self.table, self.waiters, self.policies, self.now)
         self.shifting = Shifting(self.table, self.serving, self.alarms, self.metrics, "slipway", self.now)
         self.watching = Watching(

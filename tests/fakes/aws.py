@@ -1,6 +1,6 @@
 """The other ports in memory. Each does what it is told by the test and remembers what it was asked."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from release.contracts.settings import PolicySettings
 from release.domain.hosting import Hosting
 from release.domain.plan import Plan
 from release.domain.price import PriceList, built_in_prices
+from release.domain.probes import ChatAnswer, Prompt
 from release.domain.truth import EndpointState, ProbeAnswer
 from release.errors import EndpointBusyError, RolloutFailedError
 
@@ -35,6 +36,7 @@ class FakeServing:
     models: dict[str, tuple[str, str, dict[str, str]]] = field(default_factory=dict)
     configs: dict[str, Hosting] = field(default_factory=dict)
     updates: list[tuple[str, Plan, tuple[str, ...], int]] = field(default_factory=list)
+    served: dict[str, str] = field(default_factory=dict)
 
     def describe(self, endpoint_name: str) -> EndpointState | None:
         return self.endpoints.get(endpoint_name)
@@ -49,11 +51,12 @@ class FakeServing:
 
     def ensure_config(self, name: str, hosting: Hosting, *, model: str = "") -> None:
         assert (model or name) in self.models
+        self.served[name] = model or name
         if self.configs.setdefault(name, hosting) != hosting:
             raise RolloutFailedError(f"endpoint config {name} exists with another content")
 
     def create_endpoint(self, endpoint_name: str, config_name: str) -> None:
-        image, count = self.models[config_name][0], self.configs[config_name].instance_count
+        image, count = self.models[self.served[config_name]][0], self.configs[config_name].instance_count
         self.endpoints[endpoint_name] = EndpointState(
             "Creating", config_name, "", baking=False, fleet_size=count, image=image, failure=""
         )
@@ -77,7 +80,7 @@ class FakeServing:
         """The shift under way succeeds."""
         state = self.endpoints[endpoint_name]
         config = state.pending_config or state.config_name
-        image = self.models[config][0]
+        image = self.models[self.served[config]][0]
         self.endpoints[endpoint_name] = EndpointState("InService", config, "", False, state.fleet_size, image, "")
 
     def roll_back(self, endpoint_name: str, reason: str = "") -> None:
@@ -152,8 +155,15 @@ class FakeWaiters:
 class FakeProbes:
     answers: dict[str, ProbeAnswer] = field(default_factory=dict)
 
+    chats: dict[str, Callable[[Prompt], ChatAnswer]] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
     def ask(self, endpoint_name: str) -> ProbeAnswer:
         return self.answers[endpoint_name]
+
+    def chat(self, endpoint_name: str, prompt: Prompt) -> ChatAnswer:
+        self.asked.append((endpoint_name, prompt.name))
+        return self.chats[endpoint_name](prompt)
 
 
 @dataclass

@@ -6,11 +6,13 @@ from release.contracts.base import Contract
 from release.contracts.table import (
     EndpointItem,
     Freeze,
+    GateItem,
     HistoryEntry,
     ImageItem,
     LeaseItem,
     LedgerItem,
     Mark,
+    ProbesItem,
     ReleaseItem,
     RolloutItem,
     SealItem,
@@ -139,6 +141,21 @@ class FakeTable:
 
     def note(self, endpoint: str, deed: Deed) -> None:
         self._write_deed(endpoint, deed, None)
+
+    def note_probes(self, rollout: RolloutItem, probes: ProbesItem, fence: Fence) -> None:
+        self._checked(fence)
+        self._change(self._unchanged(rollout), probes=probes)
+        self.renew_lease(fence)
+
+    def judge_gate(self, rollout: RolloutItem, gate: GateItem, fence: Fence) -> None:
+        self._checked(fence)
+        now = self._unchanged(rollout)
+        self._change(now, gates=(*(now.gates or ()), gate))
+        about = {"rolloutId": rollout.rollout_id, "releaseId": rollout.release_id, "phase": str(rollout.phase)}
+        line = {"at": gate.at, "actor": "release machine", "event": "gateJudged", "reason": gate.reason, **about}
+        evidence = {**gate.evidence, "gate": gate.gate, "verdict": gate.verdict}
+        self._append(rollout.endpoint, {**line, "evidence": evidence})
+        self.renew_lease(fence)
 
     def cross_finish_line(self, rollout: RolloutItem, fence: Fence, at: str) -> None:
         self.renew_lease(fence)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from release.adapters.items import Items, RaceLostError
-from release.contracts.table import EndpointItem, LedgerItem, RolloutItem
+from release.contracts.table import EndpointItem, GateItem, LedgerItem, RolloutItem
 from release.domain.ledger import Happened, Head, sealed, sort_key
 from release.errors import ServiceUnavailableError
-from release.ports import Deed, Entry
+from release.ports import RELEASE_MACHINE, Deed, Entry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -110,6 +110,20 @@ def phase_line(rollout: RolloutItem, entry: Entry) -> dict[str, Any]:
         "reason": entry.reason,
     }
     return {**line, "evidence": dict(entry.evidence)} if entry.evidence else line
+
+
+def gate_line(rollout: RolloutItem, gate: GateItem) -> dict[str, Any]:
+    return {
+        "endpoint": rollout.endpoint,
+        "at": gate.at,
+        "actor": RELEASE_MACHINE,
+        "event": str(Happened.GATE_JUDGED),
+        "rolloutId": rollout.rollout_id,
+        "releaseId": rollout.release_id,
+        "phase": str(rollout.phase),
+        "reason": gate.reason,
+        "evidence": {**gate.evidence, "gate": gate.gate, "verdict": gate.verdict},
+    }
 
 
 def deed_line(endpoint: str, deed: Deed, rollout: RolloutItem | None = None) -> dict[str, Any]:

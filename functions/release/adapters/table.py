@@ -4,14 +4,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from release.adapters.items import Items, RaceLostError
-from release.adapters.ledgered import Batch, LedgeredWrites, deed_line, phase_line
+from release.adapters.ledgered import Batch, LedgeredWrites, deed_line, gate_line, phase_line
 from release.contracts.table import (
     EndpointItem,
     Freeze,
+    GateItem,
     ImageItem,
     LeaseItem,
     LedgerItem,
     Mark,
+    ProbesItem,
     ReleaseItem,
     RolloutItem,
     SealItem,
@@ -169,6 +171,18 @@ class DynamoReleaseTable:
     def note(self, endpoint: str, deed: Deed) -> None:
         batch = Batch([], [deed_line(endpoint, deed)])
         self._ledgered.commit("writing a line of the ledger", endpoint, deed.at, lambda _: batch)
+
+    def note_probes(self, rollout: RolloutItem, probes: ProbesItem, fence: Fence) -> None:
+        values = {"probes": probes.wire(), "was": str(rollout.phase)}
+        write = self._items.update(rollout.pk, rollout.sk, "SET probes = :probes", values, "phase = :was")
+        self._check(fence, self._transact([self._fenced(fence, keep=True), write]))
+
+    def judge_gate(self, rollout: RolloutItem, gate: GateItem, fence: Fence) -> None:
+        expression = "SET gates = list_append(if_not_exists(gates, :none), :gate)"
+        values = {"none": [], "gate": [gate.wire()], "was": str(rollout.phase)}
+        write = self._items.update(rollout.pk, rollout.sk, expression, values, "phase = :was")
+        batch = Batch([self._fenced(fence, keep=True), write], [gate_line(rollout, gate)])
+        self._check(fence, self._ledgered.commit("writing a gate", rollout.endpoint, gate.at, lambda _: batch))
 
     def cross_finish_line(self, rollout: RolloutItem, fence: Fence, at: str) -> None:
         expression = "SET finishLineAt = if_not_exists(finishLineAt, :at)"

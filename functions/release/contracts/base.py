@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
@@ -36,6 +36,8 @@ class Contract(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
     )
+    foreign: ClassVar[frozenset[str]] = frozenset()
+    """Names of fields whose inside is another language's, in which null may mean something."""
 
     @classmethod
     def parse(cls, payload: Any) -> Self:
@@ -53,7 +55,7 @@ class Contract(BaseModel):
             parsed = cls.model_validate_json(text, by_alias=True, by_name=False)
         except ValidationError as error:
             raise InvalidInputError(_sentence(cls.__name__, error)) from error
-        if nulls := [place for place, value in _walk("", json.loads(text)) if value is None]:
+        if nulls := [place for place, value in _walk("", json.loads(text), cls.foreign) if value is None]:
             raise InvalidInputError(f"{cls.__name__} breaks its contract at {nulls[0]}: leave it out rather than null")
         return parsed
 
@@ -76,15 +78,16 @@ class AwsEvent(BaseModel):
             raise InvalidInputError(_sentence(cls.__name__, error)) from error
 
 
-def _walk(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _walk(place: str, value: Any, foreign: frozenset[str]) -> Iterator[tuple[str, Any]]:
     yield place.lstrip("."), value
     match value:
         case dict(entries):
             for name, entry in entries.items():
-                yield from _walk(f"{place}.{name}", entry)
+                inside = {} if name in foreign and entry is not None else entry
+                yield from _walk(f"{place}.{name}", inside, foreign)
         case list(entries):
             for index, entry in enumerate(entries):
-                yield from _walk(f"{place}.{index}", entry)
+                yield from _walk(f"{place}.{index}", entry, foreign)
 
 
 def _sentence(contract: str, error: ValidationError) -> str:

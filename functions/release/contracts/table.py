@@ -120,6 +120,35 @@ class PlanItem(Contract):
     estimate: EstimateItem | None = None
 
 
+GateVerdict = Literal["passed", "failed", "inconclusive", "skipped"]
+"""`skipped`: nobody asked, for the reason that is told."""
+
+
+class GateItem(Contract):
+    """What became of one gate. No word of a prompt or of an answer stands here."""
+
+    gate: Gate
+    verdict: GateVerdict
+    reason: str
+    evidence: dict[str, str]
+    at: Timestamp
+
+
+class PreflightProbes(Contract):
+    """`asked` of the built-in prompts and then of golden.jsonl, in order; `unmet` says what was wrong, by prompt;
+    `stalled`: looks in a row at which SageMaker answered none."""
+
+    asked: int = Field(ge=0)
+    unmet: tuple[str, ...]
+    stalled: int = Field(ge=0)
+
+
+class ProbesItem(Contract):
+    """How far the judge's own questions have come."""
+
+    preflight: PreflightProbes | None = None
+
+
 class RolloutItem(Contract):
     pk: EndpointKey
     sk: Annotated[str, StringConstraints(pattern=r"^rollout#")]
@@ -144,6 +173,8 @@ class RolloutItem(Contract):
     skipped_gates: tuple[SkippedGate, ...] | None = None
     previous_release_id: ReleaseId | None = None
     """What served when traffic began to move; none before a first release."""
+    gates: tuple[GateItem, ...] | None = None
+    probes: ProbesItem | None = None
     finish_line_at: Timestamp | None = None
     """When blue was seen gone; from here on nothing is rolled back."""
     created_at: Timestamp

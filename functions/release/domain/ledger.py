@@ -31,6 +31,7 @@ class Happened(StrEnum):
     GATE_SKIPPED = "gateSkipped"
     DRIFT_FOUND = "driftFound"
     DRIFT_ENDED = "driftEnded"
+    GATE_JUDGED = "gateJudged"
 
 
 @dataclass(frozen=True, slots=True)

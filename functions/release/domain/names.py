@@ -45,9 +45,22 @@ class Names:
     def settings_parameter(self) -> str:
         return f"/{self.stack}/endpoints/{self.endpoint}"
 
+    @property
+    def preflight_endpoint(self) -> str:
+        """Short-lived; at most 51 characters. Whose it is, its config tells: another endpoint may have this name."""
+        return f"{self.sagemaker_endpoint}-preflight"
+
     def of_rollout(self, rollout_id: str) -> str:
         """Model and endpoint config of a rollout; at most 61 characters."""
         return f"{self.stack}-{self.endpoint}-{rollout_id}"
+
+    def preflight_config(self, rollout_id: str) -> str:
+        """One instance of the rollout's model; within SageMaker's 63 characters up to 99,999 rollouts of a release."""
+        return f"{self.of_rollout(rollout_id)}-pf"
+
+    def is_preflight_config(self, config_name: str) -> bool:
+        """Whether a preflight of this endpoint made the config."""
+        return config_name.endswith("-pf") and self.rollout_of_config(config_name.removesuffix("-pf")) is not None
 
     def guard_alarm(self, rollout_id: str) -> str:
         return f"{self.of_rollout(rollout_id)}-guard"

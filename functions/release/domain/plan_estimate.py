@@ -71,10 +71,8 @@ def _minutes(seconds: int) -> int:
 
 
 def gates_of(plan: Plan, *, preflight: bool) -> tuple[str, ...]:
-    """A first release has no preflight and nothing that it could bake beside."""
-    if plan.strategy is Strategy.FIRST_RELEASE:
-        return ("examine",)
-    baked = ("bake",) if waits_s(plan) else ()
+    """A first release has nothing that it could bake beside."""
+    baked = ("bake",) if waits_s(plan) and plan.strategy is not Strategy.FIRST_RELEASE else ()
     return ("examine", *(("preflight",) if preflight else ()), *baked)
 
 

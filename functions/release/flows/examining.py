@@ -13,6 +13,7 @@ from release.domain.examination.placement import image_finding, memory_findings
 from release.domain.examination.report import Check, Finding, finding, refusal, skipped
 from release.domain.examination.signature import SignatureError, coverage_problems, read_envelope
 from release.domain.examination.text import templates
+from release.domain.golden import GOLDEN
 from release.domain.keys import MANIFEST, Source
 from release.domain.phases import Phase
 from release.domain.truth import Verdict
@@ -20,9 +21,10 @@ from release.errors import ArtifactIncompleteError
 from release.flows.contents import prefix_contents, tarball_contents
 from release.flows.drops import Sealed, read_sealed
 from release.flows.examination_report import Seen, report_key, report_of
+from release.flows.golden import read_golden
 from release.flows.records import enter, entry, release_of, rollout_of
 from release.flows.stamps import stamp
-from release.ports import ArtifactStore, Clock, ImageRegistry, ReleaseTable, Signers, Templates
+from release.ports import ArtifactStore, Clock, ImageRegistry, ReleaseTable, Schemas, Signers, Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Examining:
     templates: Templates
     registry: ImageRegistry
     signers: Signers
+    schemas: Schemas
 
     def examine(self, step: RolloutStep) -> Judged:
         """Judge the rollout's artifact, image and config, keep the report, and record the rollout as examined if it
@@ -70,6 +73,7 @@ class Examining:
                 *reading.findings,
                 self._integrity(source, opened.manifest, contents),
                 self._templates(contents),
+                self._golden(contents),
                 memory,
                 image,
                 self._signature(rollout.endpoint, opened, contents),
@@ -130,6 +134,12 @@ class Examining:
         for place, source in sources.items():
             problems += [f"{place} {problem}" for problem in self.templates.problems(source)]
         return finding(Check.CHAT_TEMPLATE, problems, ", ".join(sources))
+
+    def _golden(self, contents: Contents) -> Finding:
+        if GOLDEN not in contents.documents:
+            return skipped(Check.GOLDEN, f"the artifact brings no readable {GOLDEN}")
+        golden = read_golden(contents.documents[GOLDEN], self.schemas)
+        return finding(Check.GOLDEN, golden.problems, f"{len(golden.prompts)} prompts")
 
     def _signature(self, endpoint: str, sealed: Sealed, contents: Contents) -> Finding:
         keys = self.signers.keys_of(endpoint)

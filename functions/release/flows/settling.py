@@ -74,8 +74,13 @@ class Settling:
 
     def _clean_up(self, rollout: RolloutItem) -> None:
         """Wake whose turn it is now, and take away what only a rollout under way needs."""
+        names = Names(self.stack, rollout.endpoint)
         self.queue.grant_next(rollout.endpoint)
-        self.alarms.delete(Names(self.stack, rollout.endpoint).alarms(rollout.rollout_id))
+        self.alarms.delete(names.alarms(rollout.rollout_id))
+        preflight = self.serving.describe(names.preflight_endpoint)
+        # Another rollout's preflight may have taken its place by now, and is not this one's to end.
+        if preflight and preflight.config_name == names.preflight_config(rollout.rollout_id):
+            self.serving.delete_endpoint(names.preflight_endpoint)
 
     def _end_live(self, rollout: RolloutItem) -> None:
         fence = self._fence(rollout)

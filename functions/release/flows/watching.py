@@ -41,7 +41,7 @@ class Watching:
         self.table.renew_lease(fence_of(step, self.now()))
         self.metrics.beat(step.rollout_id)
         if rollout.phase is Phase.PREFLIGHT:
-            return self.preflighting.watch(rollout)
+            return self.preflighting.watch(rollout, step)
         return self._watch_shift(rollout, step)
 
     def _watch_shift(self, rollout: RolloutItem, step: LeasedStep) -> Watched:

@@ -7,10 +7,12 @@ from typing import Literal, Protocol
 from release.contracts.table import (
     EndpointItem,
     Gate,
+    GateItem,
     ImageItem,
     LeaseItem,
     LedgerItem,
     PlanItem,
+    ProbesItem,
     ReleaseItem,
     RolloutItem,
     SealItem,
@@ -171,6 +173,19 @@ class ReleaseTable(Protocol):
 
     def note(self, endpoint: str, deed: Deed) -> None:
         """Write one more line of the ledger, and nothing else."""
+        ...
+
+    def note_probes(self, rollout: RolloutItem, probes: ProbesItem, fence: Fence) -> None:
+        """Remember how far the judge's questions have come. Raises as `judge_gate` does."""
+        ...
+
+    def judge_gate(self, rollout: RolloutItem, gate: GateItem, fence: Fence) -> None:
+        """Write what became of a gate into the record and the ledger.
+
+        Raises:
+            LeaseLostError: the fence no longer holds; nothing was written.
+            ServiceUnavailableError: the rollout is no longer in the phase that `rollout` shows; look again.
+        """
         ...
 
     def cross_finish_line(self, rollout: RolloutItem, fence: Fence, at: str) -> None:

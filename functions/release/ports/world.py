@@ -10,6 +10,7 @@ from release.contracts.settings import PolicySettings
 from release.domain.hosting import Hosting
 from release.domain.plan import Plan
 from release.domain.price import PriceList
+from release.domain.probes import ChatAnswer, Prompt
 from release.domain.truth import EndpointState, ProbeAnswer
 
 Clock = Callable[[], datetime]
@@ -107,6 +108,22 @@ class Waiters(Protocol):
 class Probes(Protocol):
     def ask(self, endpoint_name: str) -> ProbeAnswer:
         """Send one short prompt as a customer would."""
+        ...
+
+    def chat(self, endpoint_name: str, prompt: Prompt) -> ChatAnswer:
+        """Send one prompt, at temperature 0, and wait for the whole answer: up to 60 s, SageMaker's limit."""
+        ...
+
+
+class Schemas(Protocol):
+    """JSON Schema, draft 2020-12."""
+
+    def problem(self, schema: Mapping[str, Any]) -> str:
+        """Why a schema cannot be used, to continue a sentence that begins with its place; empty if it can."""
+        ...
+
+    def broken_at(self, schema: Mapping[str, Any], value: Any) -> str:
+        """Where a value breaks a schema; empty if it keeps it."""
         ...
 
 

@@ -13,6 +13,7 @@ from release.contracts.artifact import Manifest
 from release.contracts.aws_events import EcrImageAction, ObjectCreated
 from release.contracts.base import Contract
 from release.contracts.config import Config, PartialConfig
+from release.contracts.golden import GoldenPrompt
 from release.contracts.machines import Notification, OperateInput, RollbackInput, parse_release_input
 from release.contracts.settings import EndpointSettings
 from release.contracts.steps import Operated
@@ -31,6 +32,7 @@ from release.errors import InvalidInputError
 
 EVENTS = Path(__file__).parents[3] / "events"
 MODELS: dict[str, type[Contract]] = {
+    "artifact/golden-prompt": GoldenPrompt,
     "artifact/manifest": Manifest,
     "release/config": Config,
     "release/settings": EndpointSettings,

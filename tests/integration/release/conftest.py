@@ -41,6 +41,7 @@ TIME_SCALE = 30.0  # the dead-man alarm waits 120 s, so a busy machine may be si
 DEFAULTS = json.loads((EVENTS / "release/config.example.json").read_text(encoding="utf-8")) | {
     "bakeSeconds": 10,
     "startupTimeoutSeconds": 120,
+    "preflight": False,
 }
 
 
@@ -172,11 +173,16 @@ class Stack:
     def created(self, leased: dict[str, Any]) -> dict[str, Any]:
         """Green and its alarms."""
         self.call("create_green", leased)
-        assert self.call("start_preflight", leased)["progress"] == "preflightPassed"
+        assert self.preflighted(leased)["progress"] == "preflightPassed"
         token = self.tokens.new()
         self.call("await_approval", leased | {"taskToken": token})
         self.tokens.answer(token)
         return leased
+
+    def preflighted(self, leased: dict[str, Any]) -> dict[str, Any]:
+        """The preflight, watched to its end."""
+        begun = self.call("start_preflight", leased)
+        return self.watched(leased) if begun["progress"] == "moving" else begun
 
     def shifted(self, leased: dict[str, Any]) -> None:
         """The shift, watched to its end and verified."""

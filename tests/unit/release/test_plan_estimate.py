@@ -54,7 +54,8 @@ def plan(wish: str, fleet: int, percent: int = 10, wait_s: int = 300, bake_s: in
     ("given_plan", "preflight", "expected_s", "rollout", "month"),
     [
         # 600 s to come up, as a rule.
-        pytest.param(plan("auto", 0), True, 600, "1.20", "5256.00", id="first: two instances come up"),
+        pytest.param(plan("auto", 0), False, 600, "1.20", "5256.00", id="first: two instances come up"),
+        pytest.param(plan("auto", 0), True, 1260, "1.86", "5256.00", id="first: 660 s of preflight with one before"),
         pytest.param(plan("auto", 1), False, 900, "1.80", "2628.00", id="one beside one, and a bake of 300 s"),
         pytest.param(plan("auto", 1, bake_s=0), False, 600, "0.60", "2628.00", id="without a bake one fleet is billed"),
         pytest.param(plan("auto", 4), False, 1200, "9.60", "10512.00", id="a canary waits twice; eight instances"),

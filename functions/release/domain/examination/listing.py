@@ -7,6 +7,8 @@ miss some of it. An allow-list of kinds keeps out the other ways to bring code a
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
+from release.domain.golden import GOLDEN
+from release.domain.golden import MAX_BYTES as MAX_GOLDEN_BYTES
 from release.domain.keys import MANIFEST
 
 CONFIG = "config.json"
@@ -44,7 +46,7 @@ def is_template(path: str) -> bool:
 
 def must_be_read(path: str) -> bool:
     """Whether the examination needs the file's whole text."""
-    return path.endswith(".json") or is_template(path) or path == SIGNATURE
+    return path.endswith(".json") or is_template(path) or path in {SIGNATURE, GOLDEN}
 
 
 def readable(path: str, size: int) -> bool:
@@ -55,6 +57,8 @@ def readable(path: str, size: int) -> bool:
 def _most(path: str) -> int:
     if is_template(path):
         return MAX_TEMPLATE_BYTES
+    if path == GOLDEN:
+        return MAX_GOLDEN_BYTES
     return MAX_TOKENIZER_BYTES if path == TOKENIZER else MAX_DOCUMENT_BYTES
 
 

@@ -20,6 +20,7 @@ class Check(StrEnum):
     TOKENIZER = "tokenizer"
     CHAT_TEMPLATE = "chatTemplate"
     WEIGHTS = "weights"
+    GOLDEN = "golden"
     MEMORY = "memory"
     IMAGE = "image"
     SIGNATURE = "signature"
