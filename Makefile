@@ -45,8 +45,9 @@ check: setup ## everything that needs no running system: format, lint, types, wa
 	$(BIN)/cfn-lint template.yaml infra/*.yaml
 	$(BIN)/codespell
 
-docs: setup ## draw the state machines into docs/machines.md
+docs: setup ## draw the state machines into docs/machines.md, describe the commands in docs/cli.md and events/cli/
 	$(BIN)/python docs/draw_machines.py
+	$(BIN)/python docs/describe_cli.py
 
 test: setup .venv-awscli/.ready .venv-sam/.ready ## all tests of every day, the story on the real model included
 	$(BIN)/python -m pytest -m "not prove"

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.chat_stream import Usage
+from slipway.comparing import ReleaseDiff
 from slipway.doctor import Check
 from slipway.logs import LogLine
-from slipway.money import Bill
+from slipway.money import Bill, EndpointCost
 from slipway.operations import Operated
 from slipway.provenance import Link
 from slipway.records import EndpointState, PhaseChange, Release, Rollout
@@ -127,3 +128,48 @@ class LocalStatus:
     state_dir: str
     answers: bool
     """Whether somebody takes connections on the port."""
+
+
+@dataclass(frozen=True)
+class LocalEnd:
+    """`ended`: false when none ran."""
+
+    ended: bool
+
+
+@dataclass(frozen=True)
+class LocalForgotten:
+    """`removed`: the folders that are gone."""
+
+    removed: tuple[str, ...]
+
+
+ANSWERS: Mapping[str, type] = {
+    "releases list": ReleaseList,
+    "releases show": ShownRelease,
+    "releases diff": ReleaseDiff,
+    "releases watch": WatchedPhase,
+    "watch": WatchedPhase,
+    "rollback": WatchedPhase,
+    "pause": Deed,
+    "resume": Deed,
+    "approve": Deed,
+    "abort": Deed,
+    "freeze": Deed,
+    "unfreeze": Deed,
+    "break-glass release-lease": Deed,
+    "break-glass adopt": Deed,
+    "break-glass skip-gate": Deed,
+    "why": Operated,
+    "cost": EndpointCost,
+    "doctor": Diagnosis,
+    "explain": Explanation,
+    "logs": LoggedLine,
+    "events list": WaitingEvents,
+    "events replay": ReplayedEvents,
+    "chat": ChatAnswer,
+    "local status": LocalStatus,
+    "local down": LocalEnd,
+    "local reset": LocalForgotten,
+}
+"""What each command prints with --json; `logs`, `watch` and `rollback` print one such object per line."""

@@ -19,6 +19,7 @@ _MARKS = {
     GateState.FAILED: ("✗", "red"),
     GateState.SKIPPED: ("-", "yellow"),
     GateState.UNREACHED: ("·", "dim"),
+    GateState.UNSEEN: ("?", "yellow"),
 }
 _MINUTE_S = 60
 

@@ -42,7 +42,7 @@ class LocalRun:
         if run is None:
             return False
         with contextlib.suppress(ProcessLookupError):
-            os.kill(run.pid, signal.SIGINT)
+            os.kill(run.pid, signal.SIGTERM)  # a shell that starts it in the background makes it deaf to SIGINT
         deadline = time.monotonic() + _END_S
         # Its note goes last, so that a run without a note has ended everything it started.
         while RunFile.read(self.cache, self.ports.aws) is not None:

@@ -9,7 +9,7 @@ from release.domain.phases import BEFORE_TRAFFIC, Phase
 from slipway.fleets import Fleet, Fleets
 from slipway.records import SERVED, Release, Rollout
 
-_GATE_OF = {Phase.PREFLIGHT: "preflight", Phase.BAKING: "bake"}
+_PHASE_OF = {"preflight": Phase.PREFLIGHT, "bake": Phase.BAKING}
 _AFTER_EXAMINATION = BEFORE_TRAFFIC - {Phase.RECEIVED} | {Phase.SHIFTING, Phase.BAKING, Phase.LIVE}
 _AFTER_PREFLIGHT = frozenset({Phase.SHIFTING, Phase.BAKING, Phase.LIVE, Phase.SUPERSEDED})
 
@@ -21,6 +21,8 @@ class GateState(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     UNREACHED = "not reached"
+    UNSEEN = "not seen"
+    """The rollout went past it and nothing was recorded of it: silence is not a pass."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def _state(gate: str, rollout: Rollout) -> GateState:
         passed, now = rollout.phase in SERVED, rollout.phase == Phase.BAKING
         failed = rollout.ended and Phase.BAKING in seen
     if passed:
-        return GateState.PASSED
+        seen_at_it = gate == "examine" or _PHASE_OF[gate] in seen
+        return GateState.PASSED if seen_at_it else GateState.UNSEEN
     if now:
         return GateState.NOW
     if failed:

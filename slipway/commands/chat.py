@@ -14,7 +14,7 @@ def chat(
     question: Annotated[str, typer.Argument(help="What to ask; - reads it from stdin.")],
     *,
     endpoint: EndpointOption = "chat",
-    max_tokens: Annotated[int, typer.Option(min=1, max=4096)] = 256,
+    max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="The longest answer.")] = 256,
     temperature: Annotated[float, typer.Option(min=0.0, max=2.0, help="0: the same answer every time.")] = 0.0,
     stack: Stack = "slipway",
     as_json: AsJson = False,

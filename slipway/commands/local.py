@@ -44,12 +44,13 @@ def local_up(
 @local.command("down")
 def local_down(*, as_json: AsJson = False) -> None:
     """End the running embedded AWS as Ctrl-C does."""
+    from slipway.answers import LocalEnd
     from slipway.local_run import LocalRun
 
     ports = Ports.of_environment(os.environ)
     ended = LocalRun(default_cache(), ports).down()
     if as_json:
-        print_json({"ended": ended})
+        print_json(LocalEnd(ended))
     else:
         open_screen().say("it has ended; nothing is left running" if ended else f"nothing runs on port {ports.aws}")
 
@@ -76,13 +77,14 @@ def local_status(*, as_json: AsJson = False) -> None:
 @local.command("reset")
 def local_reset(*, keep_state: KeepState = None, yes: Yes = False, as_json: AsJson = False) -> None:
     """End the run, and forget what it and earlier runs on this port left behind."""
+    from slipway.answers import LocalForgotten
     from slipway.local_run import LocalRun
 
     ports = Ports.of_environment(os.environ)
     confirm(f"End what runs on port {ports.aws} and forget its state? This cannot be undone.", yes=yes)
     gone = [str(path) for path in LocalRun(default_cache(), ports).reset(keep_state)]
     if as_json:
-        print_json({"removed": gone})
+        print_json(LocalForgotten(tuple(gone)))
     else:
         open_screen().say(f"removed {', '.join(gone)}" if gone else "there was nothing to forget")
 
