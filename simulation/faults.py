@@ -6,7 +6,7 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
-from release.errors import ServiceUnavailableError
+from release.errors import AccessDeniedError, ServiceUnavailableError
 from simulation.timeline import CrashError, Invocation, Timeline
 
 Watch = Callable[[str, str, Any, Any, Invocation], None]
@@ -20,10 +20,6 @@ class Fault(StrEnum):
     CRASH_BEFORE = "not made: the process died before it"
     CRASH_AFTER = "done, and the process died after it"
     HANGS = "never answered, until the function timed out"
-
-
-class ClientError(Exception):
-    """What botocore raises and no adapter translates: access denied, for one."""
 
 
 class Latency:
@@ -86,7 +82,7 @@ def _before(fault: Fault, invocation: Invocation, call: str) -> None:
         case Fault.THROTTLED:
             raise ServiceUnavailableError(f"{call} was throttled; try again")
         case Fault.DENIED:
-            raise ClientError(f"An error occurred (AccessDenied) when calling {call}")
+            raise AccessDeniedError(f"{call}: AccessDenied; mend the rights")
         case Fault.CRASH_BEFORE:
             raise CrashError
         case Fault.HANGS:

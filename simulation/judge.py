@@ -45,6 +45,7 @@ _UNDONE = frozenset({"skipped", "rejected", "failed", "rolled_back", "aborted"})
 _EARLY = frozenset({"received", "examined", "planned", "waiting"})
 ADOPTED = " adopted what the endpoint runs: "
 """A person broke the glass and recorded what the endpoint runs."""
+_DEEDS = ("settled", "started", "passedOver")
 _HEEDED_S = 300.0
 """An abort is published within one look, 15 s or a function's time-out, and its alarm trips 30 s later."""
 
@@ -65,6 +66,11 @@ class Judge:
             ("serving", "ensure_model"): self._makes_model,
         }
 
+    @property
+    def glass_broken(self) -> bool:
+        """A person took a lease away: what SageMaker did for its holder is that person's to look after."""
+        return bool(self._taken_away)
+
     def violate(self, sentence: str) -> None:
         self._world.tell(f"VIOLATION {sentence}")
         self.violations.append(sentence)
@@ -79,8 +85,6 @@ class Judge:
             self.violate(f"0 failures have names: {execution.machine}, {state}: {result.cause}")
 
     def execution_ended(self, execution: "Execution") -> None:
-        if execution.machine == "rollback" and execution.status != "SUCCEEDED":
-            self._world.failed_starts += 1
         if execution.machine != "release" or execution.status != "SUCCEEDED":
             return
         phase = (execution.output or {}).get("phase")
@@ -198,6 +202,13 @@ class Judge:
                 f"{arrived_s - asked_s:.0f} s before green had arrived"
             )
 
+    def swept(self, result: "Result", *, again: bool) -> None:
+        """A sweep in which nothing fails must end well, and a second one must find nothing more to do."""
+        if result.error:
+            self.violate(f"12 sweeping twice is sweeping once: a sweep failed: {result.error} {result.cause}")
+        elif again and (did := [deed for deed in _DEEDS if result.payload.get(deed)]):
+            self.violate(f"12 sweeping twice is sweeping once: the second sweep has {did}: {result.payload}")
+
     # At rest -------------------------------------------------------------------------------------------------------
 
     def judge_rest(self) -> None:
@@ -215,15 +226,14 @@ class Judge:
         for rollout in rollouts:
             self._judge_rollout(rollout)
         lease = self._world.table.lease(record.endpoint)
-        if lease and lease.holder and not self._is_open(record.endpoint, lease.holder):
+        if lease and lease.holder:
             self.violate(f"3 every record ends: {lease.holder} has ended and holds the lease of {record.endpoint}")
         self._judge_truth(record, rollouts)
         self._judge_ledger(record)
 
     def _judge_rollout(self, rollout: RolloutItem) -> None:
         if str(rollout.phase) not in ENDED:
-            if not self._is_open(rollout.endpoint, rollout.rollout_id):
-                self.violate(f"3 every record ends: {rollout.rollout_id} rests as {rollout.phase}: {rollout.reason}")
+            self.violate(f"3 every record ends: {rollout.rollout_id} rests as {rollout.phase}: {rollout.reason}")
             return
         alarms = self._world.alarms.exist() & set(Names(self._stack, rollout.endpoint).alarms(rollout.rollout_id))
         if alarms and not self._was_left(rollout):
@@ -236,15 +246,9 @@ class Judge:
         return self._world.executions.all.get(rollout.execution_arn or "")
 
     def _was_left(self, rollout: RolloutItem) -> bool:
-        """Its machine gave up settling it and called a person, or never heard of it: the sweep's business."""
+        """Its machine gave up settling it and called a person; the sweep has closed its record."""
         execution = self._execution(rollout)
-        if execution is None:
-            return str(rollout.phase) == "received" and self._world.failed_starts > 0
-        return execution.error == "RolloutStuck"
-
-    def _is_open(self, endpoint: str, rollout_id: str) -> bool:
-        rollout = self._world.table.rollout(endpoint, rollout_id)
-        return rollout is not None and str(rollout.phase) not in ENDED and self._was_left(rollout)
+        return execution is not None and execution.error == "RolloutStuck"
 
     def _judge_truth(self, record: EndpointItem, rollouts: list[RolloutItem]) -> None:
         if record.live_rollout_id is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from simulation.schedules import disturb, drop_it, operate, roll_back, schedule
@@ -39,9 +40,10 @@ def simulate(seed: int, tell: Callable[[str], None] | None = None) -> Outcome:
         world.timeline.after(act.at_s, _doing(world, act.name, act.do))
     if not world.rest(_LONGEST_S):
         world.judge.violate(f"3 every record ends: after {_LONGEST_S / _DAY_S:.0f} days something still goes on")
-    world.judge.judge_rest()
     faults = tuple(world.calls.struck)
-    if not world.judge.violations and rng.random() < _TRIED_AFTERWARDS:
+    _sweep(world)
+    world.judge.judge_rest()
+    if not world.judge.violations and not world.judge.glass_broken and rng.random() < _TRIED_AFTERWARDS:
         _try_afterwards(world)
     rollouts = sum(type(item).__name__ == "RolloutItem" for item in world.table.items.values())
     return Outcome(seed, tuple(world.judge.violations), rollouts, world.calls.made, faults)
@@ -55,12 +57,22 @@ def _doing(world: World, name: str, do: Callable[[World], object]) -> Callable[[
     return act
 
 
-def _try_afterwards(world: World) -> None:
-    """However it went: when nothing fails any more, a drop goes live and a rollback brings back what served."""
+def _sweep(world: World) -> None:
+    """What failed has failed: the sweep finds what is left, and a second one finds nothing more."""
     world.calls.planned.clear()
     world.calls.outages.clear()
-    world.tell("* from here on nothing fails: a drop must go live, and a rollback must bring back what it replaced")
     world.timeline.now_s += _AFTERWARDS_S
+    endpoints = sorted(item.endpoint for item in world.table.endpoints())
+    for again in (False, True):
+        world.tell(f"* {'another' if again else 'a'} sweep, in which nothing fails")
+        for endpoint in endpoints:
+            world.sweep(endpoint, partial(world.judge.swept, again=again))
+            world.rest(_LONGEST_S)
+
+
+def _try_afterwards(world: World) -> None:
+    """However it went: when nothing fails any more, a drop goes live and a rollback brings back what served."""
+    world.tell("* from here on nothing fails: a drop must go live, and a rollback must bring back what it replaced")
     operate(world, "chat", "unfreeze", "unfreeze-afterwards")
     world.rest(_DAY_S)
     before = world.table.endpoint("chat")

@@ -13,23 +13,26 @@ from release.flows.drops import read_sealed
 from release.flows.gates import ExamineGate
 from simulation.alarms import Published, SimulatedAlarms, SimulatedMetrics
 from simulation.executions import Execution, Executions, Result, failure
-from simulation.faults import Calls, ClientError, Latency, Port
+from simulation.faults import Calls, Latency, Port
 from simulation.functions import handler_of
 from simulation.judge import Judge
 from simulation.serving import Fate, SimulatedProbes, SimulatedServing
 from simulation.table import SimulatedTable
 from simulation.timeline import CrashError, Invocation, Timeline
+from simulation.upkeep import FakeDriftNews, SimulatedExecutions, SimulatedPushes, SimulatedUploads, sweeping_of
 from tests.builders.artifacts import artifact
 from tests.builders.house import House
 from tests.builders.records import IMAGE
 
 STACK = "slipway"
 _COLD_START_S = 0.05
-_FUNCTION_S: Mapping[str, float] = {"examine_artifact": 900, "publish_artifact": 900}
+_FUNCTION_S: Mapping[str, float] = {"examine_artifact": 900, "publish_artifact": 900, "sweep_endpoint": 600}
 _DEFAULT_FUNCTION_S = 60.0
 _ASYNC_RETRIES_S = (60.0, 120.0)
 """Lambda runs a failed asynchronous invocation twice more, one and two minutes later.
 Source: Lambda developer guide, "How Lambda handles errors and retries with asynchronous invocation"."""
+
+_SWEEP_ATTEMPTS, _SWEEP_AGAIN_S = 120, 60.0
 
 Tell = Callable[[str], None]
 
@@ -98,8 +101,6 @@ class World:
         self.running: set[Invocation] = set()
         self.received: set[str] = set()
         """Events that an intake function has answered without an error."""
-        self.failed_starts = 0
-        """Rollbacks and deliveries that ended in an error: what they had registered nobody starts but the sweep."""
         self._build()
 
     def _build(self) -> None:
@@ -128,6 +129,20 @@ class World:
         examining = self.house.examining
         templates = CheckedTemplates(examining.templates, _TEMPLATES)
         self.house.examining = ExamineGate(replace(examining, templates=templates))  # as `release.wiring` has it
+        self._build_upkeep()
+
+    def _build_upkeep(self) -> None:
+        """The sweep sees the same world through ports of its own."""
+        self.uploads = SimulatedUploads(self.artifacts)
+        self.pushes = SimulatedPushes(clock=self.timeline.clock)
+        self.news = FakeDriftNews()
+        eyes = {
+            "executions": SimulatedExecutions(self.executions),
+            "uploads": self.uploads,
+            "pushes": self.pushes,
+            "news": self.news,
+        }
+        self.house.sweeping = sweeping_of(self.house, **{n: Port(n, fake, self.calls) for n, fake in eyes.items()})
 
     def _advance(self) -> None:
         """What SageMaker did before a heartbeat came does not change by it."""
@@ -170,7 +185,7 @@ class World:
             except CrashError:
                 result = Result(error="Runtime.ExitError", cause="RequestId: 1 Error: Runtime exited")
             except Exception as error:  # noqa: BLE001 - as the Lambda runtime does: whatever it is, the machine hears its name
-                if not isinstance(error, ReleaseError | ClientError):
+                if not isinstance(error, ReleaseError):
                     self.judge.died(function, error)
                 result = failure(error)
             finish(result)
@@ -198,8 +213,6 @@ class World:
             if attempt < len(_ASYNC_RETRIES_S):
                 wait_s = _ASYNC_RETRIES_S[attempt]
                 self.timeline.after(wait_s, lambda: self.deliver(function, event, name, attempt + 1))
-            else:
-                self.failed_starts += 1
 
         self.invoke(function, event, done)
 
@@ -222,6 +235,7 @@ class World:
         self.artifacts.objects |= {prefix + path: body for path, body in files.items()}
         seal = prefix + "manifest.json"
         self.artifacts.objects[seal] = json.dumps(manifest).encode()
+        self.uploads.versions[seal], self.uploads.written_at[seal] = drop.version, self.timeline.clock()
         if late:
             arrive = {prefix + path: body for path, body in late.items()}
             self.timeline.after(drop.late_s, lambda: self.artifacts.objects.update(arrive))
@@ -235,13 +249,28 @@ class World:
         return {"source": "aws.s3", "detail-type": "Object Created", "time": self.event_time(), "detail": detail}
 
     def push_event(self, digest: str, tag: str) -> dict[str, Any]:
-        repository = IMAGE.partition("@")[0].partition("/")[2]
+        uri = IMAGE.partition("@")[0]
+        repository = uri.partition("/")[2]
+        self.pushes.push(f"{uri}@{digest}", tag)
         detail = {"result": "SUCCESS", "action-type": "PUSH", "repository-name": repository}
         detail |= {"image-digest": digest, "image-tag": tag}
         return {"source": "aws.ecr", "detail-type": "ECR Image Action", "time": self.event_time(), "detail": detail}
 
     def event_time(self) -> str:
         return self.timeline.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def sweep(self, endpoint: str, told: Callable[[Result], None], attempt: int = 0) -> None:
+        """The sweep of one endpoint, with the retries of its machine."""
+
+        def done(result: Result) -> None:
+            if result.error and attempt < _SWEEP_ATTEMPTS:
+                self.tell(f"the sweep of {endpoint} failed: {result.error} {result.cause}")
+                self.timeline.after(_SWEEP_AGAIN_S, lambda: self.sweep(endpoint, told, attempt + 1))
+                return
+            self.tell(f"the sweep of {endpoint}: {result.error or result.payload}")
+            told(result)
+
+        self.invoke("sweep_endpoint", {"endpoint": endpoint, "dryRun": False, "graceSeconds": 86_400}, done)
 
     def rest(self, within_s: float) -> bool:
         """Let everything come to its end; whether it did."""
