@@ -27,6 +27,7 @@ from release.adapters.probes import RuntimeProbes
 from release.adapters.pushes import EcrPushes
 from release.adapters.quotas import AccountQuotas
 from release.adapters.registry import EcrRegistry
+from release.adapters.scaling import VariantScaling
 from release.adapters.serving import SageMakerServing
 from release.adapters.settings import SsmSettings
 from release.adapters.signers import SsmSigners
@@ -128,6 +129,11 @@ def _metrics() -> CloudWatchMetrics:
 
 
 @cache
+def _scaling() -> VariantScaling:
+    return VariantScaling(_client("application-autoscaling"))
+
+
+@cache
 def _waiters() -> StepFunctionsWaiters:
     return StepFunctionsWaiters(_client("stepfunctions"))
 
@@ -210,7 +216,7 @@ def approving() -> Approving:
 
 @cache
 def shifting() -> Shifting:
-    return Shifting(_table(), _serving(), _alarms(), _metrics(), _stack(), _now)
+    return Shifting(_table(), _serving(), _alarms(), _metrics(), _stack(), _now, _scaling())
 
 
 @cache
@@ -226,7 +232,7 @@ def verifying() -> Verifying:
 @cache
 def settling() -> Settling:
     notices = SnsNotices(_client("sns"), topic_arn=os.environ["NOTIFICATION_TOPIC_ARN"])
-    return Settling(_table(), _serving(), _alarms(), _metrics(), notices, _queue(), _stack(), _now)
+    return Settling(_table(), _serving(), _alarms(), _metrics(), notices, _queue(), _stack(), _now, _scaling())
 
 
 @cache

@@ -51,6 +51,7 @@ from tests.fakes.aws import (
     FakePrices,
     FakeProbes,
     FakeQuotas,
+    FakeScaling,
     FakeServing,
     FakeSettings,
     FakeWaiters,
@@ -72,6 +73,7 @@ class House:
     serving: FakeServing = field(default_factory=FakeServing)
     alarms: FakeAlarms = field(default_factory=FakeAlarms)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
+    scaling: FakeScaling = field(default_factory=FakeScaling)
     waiters: FakeWaiters = field(default_factory=FakeWaiters)
     probes: FakeProbes = field(default_factory=FakeProbes)
     machine: FakeMachine = field(default_factory=FakeMachine)
@@ -104,7 +106,7 @@ class House:
             self.table, self.serving, self.artifacts, self.probes, JsonSchemas(), "slipway", self.now
         )
         self.approving = Approving(self.table, self.waiters, self.policies, self.now)
-        self.shifting = Shifting(self.table, self.serving, self.alarms, self.metrics, "slipway", self.now)
+        self.shifting = Shifting(self.table, self.serving, self.alarms, self.metrics, "slipway", self.now, self.scaling)
         self.watching = Watching(
             self.table,
             self.serving,
@@ -117,7 +119,15 @@ class House:
         )
         self.verifying = Verifying(self.table, self.serving, self.probes, "slipway", self.now)
         self.settling = Settling(
-            self.table, self.serving, self.alarms, self.metrics, self.notices, self.queue, "slipway", self.now
+            self.table,
+            self.serving,
+            self.alarms,
+            self.metrics,
+            self.notices,
+            self.queue,
+            "slipway",
+            self.now,
+            self.scaling,
         )
         explaining = Explaining(self.table, self.serving, self.alarms, "slipway", self.now)
         self.operating = Operating(

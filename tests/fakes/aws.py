@@ -12,6 +12,7 @@ from release.domain.hosting import Hosting
 from release.domain.plan import Plan
 from release.domain.price import PriceList, built_in_prices
 from release.domain.probes import ChatAnswer, Prompt
+from release.domain.scaling import Bounds
 from release.domain.truth import EndpointState, ProbeAnswer
 from release.errors import EndpointBusyError, RolloutFailedError
 
@@ -113,6 +114,34 @@ class FakeAlarms:
         for name in names:
             self.guards.pop(name, None)
             self.own.pop(name, None)
+
+
+@dataclass
+class FakeScaling:
+    """`refused`: what Application Auto Scaling says to every deed, if anything."""
+
+    bounds: dict[str, Bounds] = field(default_factory=dict)
+    suspended: set[str] = field(default_factory=set)
+    refused: str = ""
+
+    def suspend(self, endpoint_name: str) -> None:
+        self._check()
+        if endpoint_name in self.bounds:
+            self.suspended.add(endpoint_name)
+
+    def ensure(self, endpoint_name: str, bounds: Bounds) -> None:
+        self._check()
+        self.bounds[endpoint_name] = bounds
+        self.suspended.discard(endpoint_name)
+
+    def remove(self, endpoint_name: str) -> None:
+        self._check()
+        self.bounds.pop(endpoint_name, None)
+        self.suspended.discard(endpoint_name)
+
+    def _check(self) -> None:
+        if self.refused:
+            raise RolloutFailedError(self.refused)
 
 
 @dataclass

@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from release.contracts.base import Contract
 from release.domain.plan import PROVISIONING_S, bring_up_at_most_s
+from release.domain.scaling import Bounds, bounds_of
 
 InstanceTypes = Annotated[
     tuple[Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")], ...],
@@ -17,6 +18,7 @@ StepPercent = Annotated[int, Field(ge=5, le=50)]
 WaitSeconds = Annotated[int, Field(ge=0, le=3600)]
 StartupTimeoutSeconds = Annotated[int, Field(ge=60, le=3600)]
 ProvisionTimeoutSeconds = Annotated[int, Field(ge=300, le=3600)]
+TargetConcurrency = Annotated[int, Field(ge=1, le=9999)]
 Environment = dict[
     Annotated[
         str,
@@ -44,6 +46,10 @@ class Config(Contract):
     environment: Environment
     provision_timeout_seconds: ProvisionTimeoutSeconds | None = None
     """SageMaker waits for capacity so long; absent: `release.domain.plan.PROVISIONING_S`."""
+    min_instance_count: InstanceCount | None = None
+    """Scaling goes no lower; absent: `instance_count`."""
+    target_concurrency: TargetConcurrency | None = None
+    """Concurrent requests by instance that scaling keeps to; absent: three quarters of what one answers at once."""
     enhanced_metrics: bool | None = None
     """Invocations and utilisation by instance, every ten seconds, which CloudWatch bills; absent: no."""
 
@@ -51,6 +57,12 @@ class Config(Contract):
     def bring_up_at_most_s(self) -> int:
         """Seconds until an instance of this config serves or never will."""
         return bring_up_at_most_s(self.startup_timeout_seconds, self.provision_s)
+
+    @property
+    def scaling(self) -> Bounds | None:
+        """None: the fleet may have one size only."""
+        least = self.min_instance_count or self.instance_count
+        return bounds_of(least, self.max_instance_count, self.target_concurrency, self.environment)
 
     @property
     def provision_s(self) -> int:
@@ -71,4 +83,6 @@ class PartialConfig(Contract):
     startup_timeout_seconds: StartupTimeoutSeconds | None = None
     environment: Environment | None = None
     provision_timeout_seconds: ProvisionTimeoutSeconds | None = None
+    min_instance_count: InstanceCount | None = None
+    target_concurrency: TargetConcurrency | None = None
     enhanced_metrics: bool | None = None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from release.contracts.config import Config
 from release.contracts.settings import PolicySettings
 from release.contracts.table import EstimateItem, PriceItem, ReleaseItem, RolloutItem
 from release.domain.plan import Plan, time_problem
@@ -64,7 +65,7 @@ class PlanReview:
         bounds = (
             capacity_problem(plan, demand, room, config.instance_count),
             time_problem(plan),
-            _count_problem(config.instance_count, config.max_instance_count),
+            _count_problem(config),
         )
         # A way back must not be held by what its release once cost, nor by a calendar.
         forbidden = [] if rollout.kind == ROLLBACK else self._forbidden(release.endpoint, estimate)
@@ -105,13 +106,19 @@ def _dollars(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _count_problem(instance_count: int, max_instance_count: int) -> str | None:
-    if instance_count <= max_instance_count:
-        return None
-    return (
-        f"instanceCount is {instance_count} and maxInstanceCount {max_instance_count}, above which scaling may not go: "
-        "lower the one or raise the other"
-    )
+def _count_problem(config: Config) -> str | None:
+    least, count, most = config.min_instance_count or 1, config.instance_count, config.max_instance_count
+    if count > most:
+        return (
+            f"instanceCount is {count} and maxInstanceCount {most}, above which scaling may not go: "
+            "lower the one or raise the other"
+        )
+    if least > most:
+        return (
+            f"minInstanceCount is {least} and maxInstanceCount {most}: scaling has no room; lower the one or raise "
+            "the other"
+        )
+    return None
 
 
 def _item(estimate: Estimate) -> EstimateItem:

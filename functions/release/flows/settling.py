@@ -1,11 +1,11 @@
 """The end of every rollout: the endpoint safe, the record terminal, people told, the lease given back."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from release.contracts.machines import Notification
 from release.contracts.steps import Settled, Settlement
-from release.contracts.table import RolloutItem
+from release.contracts.table import ReleaseItem, RolloutItem
 from release.domain.names import Names
 from release.domain.outcome import (
     Aftermath,
@@ -19,11 +19,11 @@ from release.domain.outcome import (
 from release.domain.phases import Phase, has_ended
 from release.domain.plan import Strategy
 from release.domain.truth import is_moving
-from release.errors import EndpointBusyError, LeaseLostError
+from release.errors import EndpointBusyError, LeaseLostError, RolloutFailedError
 from release.flows.records import LEASE_S, entry, release_of, rollout_of
 from release.flows.stamps import stamp_after
 from release.flows.turns import Queue
-from release.ports import Alarms, Clock, Fence, Metrics, Notices, ReleaseTable, Serving
+from release.ports import Alarms, Clock, Entry, Fence, Metrics, Notices, ReleaseTable, Scaling, Serving
 
 _TRAFFIC_MOVES = frozenset({Phase.SHIFTING, Phase.BAKING})
 _ABORTED = "AbortedError"
@@ -39,6 +39,7 @@ class Settling:
     queue: Queue
     stack: str
     now: Clock
+    scaling: Scaling
 
     def settle(self, step: Settlement) -> Settled:
         """End the rollout; a second attempt tells people again and changes nothing else.
@@ -90,7 +91,9 @@ class Settling:
             if rollout.abort:
                 reason += f"; the abort that {rollout.abort.by} asked for came after the finish line"
             release = release_of(self.table, rollout)
-            self.table.end(rollout, entry(Phase.LIVE, reason, self.now()), fence, live=release)
+            self.table.renew_lease(fence)
+            scaled = self._scale(rollout.endpoint, release)
+            self.table.end(rollout, _with(entry(Phase.LIVE, reason, self.now()), scaled), fence, live=release)
             return
         serving = self.table.endpoint(rollout.endpoint)
         if serving is None or serving.live_release_id != rollout.release_id:
@@ -110,7 +113,8 @@ class Settling:
             fence, ending = None, None
         ending = ending or ending_before_traffic(rollout.phase, error)
         whole = f"{reason}; {ending.remark}" if ending.remark else reason
-        self.table.end(rollout, entry(ending.phase, whole, self.now()), fence)
+        scaled = self._scale(rollout.endpoint, self._live(rollout.endpoint)) if fence else ""
+        self.table.end(rollout, _with(entry(ending.phase, whole, self.now()), scaled), fence)
 
     def _make_safe(self, rollout: RolloutItem) -> Ending | None:
         """Undo what a failed first release left; None if no traffic has moved."""
@@ -133,6 +137,26 @@ class Settling:
             ended = Phase.ABORTED if aftermath.aborted else Phase.FAILED
             return Ending(ended, f"endpoint {names.sagemaker_endpoint}, made for it, was deleted")
         return ending_after_traffic(aftermath)
+
+    def _live(self, endpoint: str) -> ReleaseItem | None:
+        serving = self.table.endpoint(endpoint)
+        return self.table.release(endpoint, serving.live_release_id) if serving and serving.live_release_id else None
+
+    def _scale(self, endpoint: str, serves: ReleaseItem | None) -> str:
+        """Let scaling go on as the release that serves wishes, before the lease goes to the next rollout.
+
+        What Application Auto Scaling refuses is told and holds nobody's lease; the returned sentence goes on record.
+        """
+        name = Names(self.stack, endpoint).sagemaker_endpoint
+        bounds = serves.config.scaling if serves else None
+        try:
+            if bounds is None:
+                self.scaling.remove(name)
+                return ""
+            self.scaling.ensure(name, bounds)
+        except RolloutFailedError as error:
+            return f"not scaled: {error}"
+        return bounds.sentence()
 
     def _fence(self, rollout: RolloutItem) -> Fence | None:
         if rollout.lease_token is None:
@@ -157,6 +181,14 @@ class Settling:
             return False
         ways = {Phase.LIVE: serving.last_good_release_id, Phase.STUCK: serving.live_release_id}
         return ways.get(rollout.phase) is not None
+
+
+def _with(ended: Entry, scaled: str) -> Entry:
+    """The entry with what became of scaling as evidence; a person hears where it was refused."""
+    if not scaled:
+        return ended
+    reason = f"{ended.reason}; {scaled}" if scaled.startswith("not ") else ended.reason
+    return replace(ended, reason=reason, evidence={"scaling": scaled})
 
 
 def sentence_of(cause: str) -> str:

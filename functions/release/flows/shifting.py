@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from release.contracts.steps import GreenCreated, LeasedStep, Watched
-from release.contracts.table import RolloutItem
+from release.contracts.table import ReleaseItem, RolloutItem
 from release.domain.names import Names
 from release.domain.outcome import has_begun
 from release.domain.phases import Phase
@@ -13,7 +13,7 @@ from release.errors import AbortedError, AlarmsUnsettledError, EndpointBusyError
 from release.flows.building import Green, Where, ensure_alarms, ensure_green
 from release.flows.planning import fleet_size, plan_for, plan_item, room_left
 from release.flows.records import check_wanted, enter, entry, fence_of, plan_of, release_of, rollout_of
-from release.ports import Alarms, Clock, Metrics, ReleaseTable, Serving
+from release.ports import Alarms, Clock, Metrics, ReleaseTable, Scaling, Serving
 
 _OK, _ALARM = "OK", "ALARM"
 
@@ -65,6 +65,7 @@ class Shifting:
     metrics: Metrics
     stack: str
     now: Clock
+    scaling: Scaling
 
     def shift(self, step: LeasedStep) -> Watched:
         """Ask SageMaker to bring green up and move the traffic; returns at once.
@@ -101,13 +102,32 @@ class Shifting:
     def _update(self, rollout: RolloutItem, names: Names) -> None:
         release, plan = release_of(self.table, rollout), plan_of(rollout)
         self.metrics.beat(rollout.rollout_id)
+        alarms = self._quiet(names, rollout.rollout_id)
+        self._hold_fleet(release, names)
         self.serving.update_endpoint(
             names.sagemaker_endpoint,
             names.of_rollout(rollout.rollout_id),
             plan=plan,
-            alarms=self._quiet(names, rollout.rollout_id),
+            alarms=alarms,
             max_execution_s=max_execution_s(plan, release.config.bring_up_at_most_s),
         )
+
+    def _hold_fleet(self, release: ReleaseItem, names: Names) -> None:
+        """Nobody else changes the fleet while traffic moves; "Settle rollout" lets scaling go on in every ending.
+
+        Its target stays, so that no setting of it is lost, unless instances become others: SageMaker refuses to change
+        the type of a variant that is scaled (Developer Guide, "Update or delete endpoints that use automatic scaling").
+        """
+        serving = self.table.endpoint(release.endpoint)
+        blue = (
+            self.table.release(release.endpoint, serving.live_release_id)
+            if serving and serving.live_release_id
+            else None
+        )
+        if blue and blue.config.instance_types == release.config.instance_types:
+            self.scaling.suspend(names.sagemaker_endpoint)
+        else:
+            self.scaling.remove(names.sagemaker_endpoint)
 
     def _quiet(self, names: Names, rollout_id: str) -> tuple[str, ...]:
         """The rollout's alarms, all of them OK: SageMaker goes by them from the moment that the update begins."""

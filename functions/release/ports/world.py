@@ -11,6 +11,7 @@ from release.domain.hosting import Hosting
 from release.domain.plan import Plan
 from release.domain.price import PriceList
 from release.domain.probes import ChatAnswer, Prompt
+from release.domain.scaling import Bounds
 from release.domain.truth import EndpointState, ProbeAnswer
 
 Clock = Callable[[], datetime]
@@ -75,6 +76,25 @@ class Alarms(Protocol):
 
     def delete(self, names: Sequence[str]) -> None:
         """Alarms that do not exist: nothing to do."""
+        ...
+
+
+class Scaling(Protocol):
+    """What changes the size of an endpoint's fleet by itself.
+
+    Every method may raise RolloutFailedError: Application Auto Scaling refuses.
+    """
+
+    def suspend(self, endpoint_name: str) -> None:
+        """Change nothing until `ensure`. An endpoint that is not scaled: nothing to do."""
+        ...
+
+    def ensure(self, endpoint_name: str, bounds: Bounds) -> None:
+        """Scale within the bounds from now on, whatever was before; the endpoint has to exist."""
+        ...
+
+    def remove(self, endpoint_name: str) -> None:
+        """Scale it no more. An endpoint that is not scaled: nothing to do."""
         ...
 
 

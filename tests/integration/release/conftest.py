@@ -21,8 +21,10 @@ from boto3.dynamodb.types import TypeDeserializer
 import release.errors
 from local import gateway
 from local.alarms import AlarmEvaluator
+from local.autoscaling.service import AutoScaling
 from local.clock import Clock
 from local.images import RunSpec
+from local.moto_patches import application_autoscaling
 from local.moto_patches.patching import Patches
 from local.sagemaker import SageMakerTwin
 from local.sagemaker.control.quotas import Quotas
@@ -258,14 +260,18 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         monkeypatch.setenv(name, value)
     _forget_clients()
     found, patches = Stack(world, quotas), Patches()
+    scaling = AutoScaling(world)
+    application_autoscaling.install(patches, scaling)
     # Step Functions is played, and functions read the embedded clock as they do where the embedded AWS runs them.
     monkeypatch.setattr(wiring, "_waiters", lambda: found.tokens)
     monkeypatch.setattr(wiring, "_now", world.clock.now)
-    alarms = AlarmEvaluator(world, lambda *_: None)
+    alarms = AlarmEvaluator(world, lambda *_: None, scaling.scaler.on_alarm)
     alarms.install(patches)
     alarms.start()
+    scaling.scaler.start()
     yield found
     alarms.stop()
+    scaling.scaler.stop()
     patches.undo()
     _forget_clients()
     twin.stop()
