@@ -34,7 +34,7 @@ def test_a_role_allows_the_calls_of_its_function_and_no_other(folder: str) -> No
 def test_a_role_is_bound_to_what_the_stack_owns(folder: str) -> None:
     resources = [str(resource) for each in statements(functions()[folder]) for resource in as_list(each["Resource"])]
     # DescribeAlarms is checked against all alarms, whichever are asked for; a task token names no machine; metrics and
-    # the default bus are everybody's, and conditions bind what may be said there. A service-linked role is the account's.
+    # the default bus are everybody's, and conditions bind what may be said there; a role of a service is the account's.
     ours = ("AWS::StackName", "role/aws-service-role/")
     loose = [each for each in resources if each == "*" or ("Sub" in each and not any(own in each for own in ours))]
 
