@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from local.moto_patches import s3_bodies, s3_objects
 from local.moto_patches.patching import Patches
-from slipway import artifacts
+from slipway import artifacts, uploads
 from slipway.client import Slipway
 from slipway.errors import ArtifactChangedError, AwsUnreachableError, VersionSealedError
 
@@ -91,11 +91,12 @@ def slipway(session: boto3.Session, line: Line) -> Callable[[], Slipway]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """One file in two parts of 16 MiB, one in one, and two small ones."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One file in two parts, one in one, and two small ones."""
+    monkeypatch.setattr(uploads, "_PART_BYTES", 5 * 2**20)  # S3's smallest
     folder = tmp_path / "tiny"
     folder.mkdir()
-    (folder / "model-00001-of-00002.safetensors").write_bytes(os.urandom(1024) * 1024 * 17)
+    (folder / "model-00001-of-00002.safetensors").write_bytes(os.urandom(1024) * 1024 * 9)
     (folder / "model-00002-of-00002.safetensors").write_bytes(os.urandom(1024) * 1024)
     (folder / "config.json").write_bytes(b"{}")
     (folder / "tokenizer.json").write_bytes(b"{} ")

@@ -1,0 +1,379 @@
+"""What `slipway package` makes of a model, held against transformers, and what it leaves behind when it cannot."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GgufConfig
+
+from engine.model.config import read_config
+from engine.model.weights import Weights
+from release.adapters.signers import SsmSigners
+from release.domain.examination.signature import coverage_problems, read_envelope
+from slipway.errors import SlipwayError
+from slipway.packaging import papers, tensors, weights
+from slipway.packaging.errors import NoSpaceError, PackageRefusedError
+from slipway.packaging.package import Packaged, PackageRequest, package
+from tests.integration.inference.tiny_model import save_tiny_model, tiny_stablelm
+from tests.integration.slipway.tiny_gguf import write_tiny_gguf
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def model(tiny: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    copy = tmp_path / "tiny"
+    shutil.copytree(tiny, copy)
+    return copy
+
+
+def made(source: Path, output: Path, **wishes: Any) -> Packaged:
+    return package(PackageRequest(str(source), output, **wishes))
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+    return found
+
+
+def test_nf4_weights_are_byte_for_byte_those_that_transformers_saves(model: Path, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    tiny_stablelm(hidden_size=64, intermediate_size=128).bfloat16().save_pretrained(model)
+    make: Any = BitsAndBytesConfig  # it ships no types
+    asked = make(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype="bfloat16"
+    )
+    theirs = AutoModelForCausalLM.from_pretrained(model, quantization_config=asked, dtype=torch.bfloat16)
+    theirs.save_pretrained(tmp_path / "theirs")
+
+    made(model, tmp_path / "ours", quantise="nf4")
+
+    expected = load_file(tmp_path / "theirs" / "model.safetensors")
+    found = load_file(tmp_path / "ours" / "model.safetensors")
+    assert found.keys() == expected.keys()
+    assert [name for name in expected if not torch.equal(found[name], expected[name])] == []
+    config = json.loads((tmp_path / "ours" / "config.json").read_bytes())["quantization_config"]
+    saved = json.loads((tmp_path / "theirs" / "config.json").read_bytes())["quantization_config"]
+    assert config == {name: value for name, value in saved.items() if not name.startswith("_")}
+
+
+def test_what_transformers_has_quantised_is_taken_as_it_is_and_not_quantised_twice(model: Path, tmp_path: Path) -> None:
+    made(model, tmp_path / "nf4", quantise="nf4")
+    config = json.loads((tmp_path / "nf4" / "config.json").read_bytes())
+    config["quantization_config"]["_load_in_4bit"] = True
+    (tmp_path / "nf4" / "config.json").write_text(json.dumps(config))
+
+    again = made(tmp_path / "nf4", tmp_path / "again")
+
+    assert "_load_in_4bit" not in (Path(again.folder) / "config.json").read_text()
+    with pytest.raises(PackageRefusedError, match="quantised already, as nf4; leave --quantise out"):
+        made(tmp_path / "nf4", tmp_path / "never", quantise="int8")
+
+
+@pytest.mark.parametrize("form", ["none", "nf4", "int8"])
+def test_the_same_input_gives_the_same_bytes_also_after_an_interruption(
+    model: Path, tmp_path: Path, form: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tensors, "SHARD_BYTES", 30_000)
+    monkeypatch.setattr(tensors.shards_of, "__defaults__", (30_000,))
+    whole = made(model, tmp_path / "one", quantise=form)
+
+    def stop(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(weights if form != "none" else papers, _LAST_STEP[form], stop)
+        with pytest.raises(KeyboardInterrupt):
+            made(model, tmp_path / "two", quantise=form)
+    assert not (tmp_path / "two").exists()
+    left = sorted((tmp_path / ".two.partial" / "files").glob("*.safetensors"))
+    stamps = [path.stat().st_mtime_ns for path in left]
+
+    again = made(model, tmp_path / "two", quantise=form)
+
+    assert again.artifact_id == whole.artifact_id
+    assert (tmp_path / "two" / "manifest.json").read_bytes() == (tmp_path / "one" / "manifest.json").read_bytes()
+    assert left, "the interruption came before any shard"
+    assert [(tmp_path / "two" / path.name).stat().st_mtime_ns for path in left] == stamps, "a shard was made twice"
+    assert not (tmp_path / ".two.partial").exists()
+
+
+_LAST_STEP = {"none": "examine", "nf4": "write_index", "int8": "write_index"}
+
+
+def test_an_artifact_that_is_there_is_found_and_another_is_never_overwritten(model: Path, tmp_path: Path) -> None:
+    first = made(model, tmp_path / "artifact")
+
+    assert made(model, tmp_path / "artifact").made == "before"
+    assert made(model, tmp_path / "artifact").artifact_id == first.artifact_id
+    with pytest.raises(PackageRefusedError, match="exists and holds something else"):
+        made(model, tmp_path / "artifact", quantise="nf4")
+    assert manifest_of(tmp_path / "artifact")["recipe"]["quantisation"] == "none"
+
+
+def test_int8_weights_load_in_the_engine_as_they_are(model: Path, tmp_path: Path) -> None:
+    made(model, tmp_path / "int8", quantise="int8")
+
+    config = read_config(tmp_path / "int8")
+    held = Weights(tmp_path / "int8", torch.device("cpu"), "int8")
+
+    assert (config.quantised, config.tied) == ("int8", False)
+    assert held.raw("model.layers.0.mlp.up_proj.weight").dtype == torch.int8
+
+
+def reference(source: Path) -> Any:
+    make: Any = GgufConfig  # it ships no types
+    return AutoModelForCausalLM.from_pretrained(
+        source.parent, gguf_file=source.name, dtype=torch.bfloat16, quantization_config=make(dequantize=True)
+    )
+
+
+def test_a_gguf_file_becomes_the_weights_that_transformers_reads_from_it(tmp_path: Path) -> None:
+    source = write_tiny_gguf(tmp_path / "tiny.gguf")
+    theirs = reference(source).state_dict()
+
+    done = made(source, tmp_path / "artifact")
+
+    found = load_file(tmp_path / "artifact" / "model.safetensors")
+    assert [name for name in found if not torch.equal(found[name], theirs[name])] == []
+    assert found.keys() == {name for name in theirs if name != "lm_head.weight"}, "the file's head is its embedding"
+    assert manifest_of(Path(done.folder))["source"] == "file tiny.gguf"
+    assert made(source, tmp_path / "int8", quantise="int8").size_bytes < done.size_bytes
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()], ids=["P-256", "P-384"])
+def test_a_signature_is_one_that_the_examination_verifies_and_changes_no_id(
+    model: Path, tmp_path: Path, curve: ec.EllipticCurve
+) -> None:
+    key = ec.generate_private_key(curve)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(pem)
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    done = [made(model, tmp_path / name, sign=str(tmp_path / "key.pem")) for name in ("one", "two")]
+
+    envelope = read_envelope((tmp_path / "one" / "model.sig").read_bytes())
+    declared = {file["path"]: file["sha256"] for file in manifest_of(tmp_path / "one")["files"]}
+    no_client: Any = None
+    assert coverage_problems(envelope.digests, declared) == []
+    assert SsmSigners(no_client, stack="slipway").verified(public.decode(), envelope.signed, envelope.signatures[0])
+    assert done[0].artifact_id == done[1].artifact_id
+
+
+def test_papers_go_with_the_model(model: Path, tmp_path: Path) -> None:
+    (model / "README.md").write_text("---\nlicense: cc-by-sa-4.0\n---\n# A model\n")
+    (model / "LICENSE").write_text("terms\n")
+    (model / "training.log").write_text("not served\n")
+    (model / "modeling_tiny.py").write_text("import os\n")
+
+    made(model, tmp_path / "artifact", name="Tiny")
+
+    folder = tmp_path / "artifact"
+    bill = json.loads((folder / "bom.cdx.json").read_bytes())
+    subject = bill["metadata"]["component"]
+    # CycloneDX 1.6, https://cyclonedx.org/docs/1.6/json/: what a bill of a model must say, and where.
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    assert subject["type"] == "machine-learning-model"
+    assert subject["modelCard"]["modelParameters"]["modelArchitecture"] == "LlamaForCausalLM"
+    assert {"model.safetensors", "LICENSE"} <= {one["name"] for one in bill["components"]}
+    assert manifest_of(folder)["license"] == "cc-by-sa-4.0"
+    assert manifest_of(folder)["name"] == "Tiny"
+    assert not {"training.log", "modeling_tiny.py"} & {path.name for path in folder.iterdir()}
+    assert json.loads((folder / "golden.jsonl").read_text())["expect"]["regex"] == "\\S"
+
+
+def test_a_base_model_gets_the_template_that_was_chosen(model: Path, tmp_path: Path) -> None:
+    (model / "chat_template.jinja").unlink()
+
+    made(model, tmp_path / "artifact", chat_template="plain")
+
+    template = (tmp_path / "artifact" / "chat_template.jinja").read_text()
+    assert "message['content']" in template
+    assert manifest_of(tmp_path / "artifact")["recipe"]["chatTemplate"] == "plain"
+
+
+def _without(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def _config(**changes: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_bytes())
+        (folder / "config.json").write_text(json.dumps(config | changes))
+
+    return change
+
+
+def _pickled(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def _cut(folder: Path) -> None:
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[:-100])
+
+
+def _lacking(folder: Path) -> None:
+    held = load_file(folder / "model.safetensors")
+    del held["model.norm.weight"]
+    save_file(held, folder / "model.safetensors")
+
+
+def _write(name: str, text: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / name).write_text(text)
+
+    return write
+
+
+def _index(text: str) -> Callable[[Path], None]:
+    return _write("model.safetensors.index.json", text)
+
+
+Bad = tuple[Callable[[Path], None], dict[str, Any], str]
+
+BAD: list[Any] = [
+    pytest.param((_without("config.json"), {}, "config.json is missing in tiny"), id="no config"),
+    pytest.param((_write("config.json", "{"), {}, "config.json "), id="a config that is no JSON"),
+    pytest.param(
+        (_without("tokenizer.json"), {}, "tokenizer.json is missing in tiny; save the tokenizer"), id="no tokenizer"
+    ),
+    pytest.param((_without("model.safetensors"), {}, "model.safetensors is missing in tiny"), id="no weights"),
+    pytest.param((_pickled, {}, "holds pytorch_model.bin and no safetensors"), id="a pickle"),
+    pytest.param((_cut, {}, "model.safetensors has"), id="half a download"),
+    pytest.param((_lacking, {}, "the weights lack 'model.norm.weight'"), id="a tensor short"),
+    pytest.param((_index("{}"), {}, "has no 'weight_map'"), id="an empty index"),
+    pytest.param(
+        (_index('{"weight_map": {"a": "b.safetensors"}}'), {}, "b.safetensors is missing"), id="a shard short"
+    ),
+    pytest.param((_index('{"weight_map": {"a": "../x"}}'), {}, "../x is missing"), id="a shard outside"),
+    pytest.param((_config(architectures=["GPT2LMHeadModel"]), {}, "architecture 'GPT2LMHeadModel'"), id="GPT-2"),
+    pytest.param((_config(hidden_act="gelu"), {}, "the activation 'gelu'"), id="gelu"),
+    pytest.param((_config(hidden_size=64), {}, "in the weights"), id="another model's config"),
+    pytest.param((_config(rope_scaling={"rope_type": "yarn"}), {}, "of type 'yarn'"), id="YaRN"),
+    pytest.param((_config(quantization_config={"quant_method": "gptq"}), {}, "'gptq' quantisation"), id="GPTQ"),
+    pytest.param((_without("chat_template.jinja"), {}, "choose one with --chat-template plain"), id="a base model"),
+    pytest.param(
+        (_pickled, {"revision": "a" * 40}, "--revision names a commit of the hub"), id="a revision of a folder"
+    ),
+    pytest.param((_write("bad.jinja", "{% if %}"), {"chat_template": "bad.jinja"}, "is no Jinja"), id="bad Jinja"),
+    pytest.param((_write("bad.jinja", ""), {"chat_template": "bad.jinja"}, "has 0 bytes"), id="an empty template"),
+    pytest.param((_write("x", ""), {"chat_template": "none.jinja"}, "cannot be read"), id="no such template"),
+    pytest.param((_write("gold", "{}\n7\n"), {"golden": Path("gold")}, "line 2 of"), id="bad golden prompts"),
+    pytest.param((_write("x", ""), {"golden": Path("none")}, "cannot be read"), id="no such golden prompts"),
+    pytest.param((_write("x", ""), {"sign": "none.pem"}, "the key none.pem cannot be read"), id="no such key"),
+    pytest.param((_write("key", "?"), {"sign": "key"}, "holds no PEM private key"), id="no key in the file"),
+    pytest.param((_write("tokenizer.json", '{"model": 1}'), {}, "the examination would refuse"), id="no vocabulary"),
+]
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_an_artifact_is_one_sentence_and_leaves_no_output(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: Bad
+) -> None:
+    spoil, wishes, sentence = case
+    spoil(model)
+    monkeypatch.chdir(model)
+
+    with pytest.raises(SlipwayError) as refused:
+        made(model, tmp_path / "artifact", **wishes)
+
+    assert sentence in str(refused.value)
+    assert refused.value.exit_code == 2
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "artifact").exists()
+
+
+@pytest.mark.parametrize(
+    ("wishes", "code", "sentence"),
+    [
+        pytest.param(
+            {"source": "no such folder"}, 2, "does not exist; give a folder, a GGUF file, or a hub id", id="nothing"
+        ),
+        pytest.param({"source": "owner/model"}, 2, "needs --revision with the 40 hex digits", id="no revision"),
+        pytest.param({"source": "owner/model", "revision": "main"}, 2, "a branch or a tag can move", id="a branch"),
+        pytest.param({"source": "owner/model", "revision": "a" * 40}, 5, "the hub is out of reach", id="no network"),
+    ],
+)
+def test_a_source_that_is_out_of_reach_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wishes: dict[str, Any], code: int, sentence: str
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    with pytest.raises(SlipwayError) as refused:
+        package(PackageRequest(output=tmp_path / "artifact", **wishes))
+
+    assert sentence in str(refused.value)
+    assert (refused.value.exit_code, "\n" in str(refused.value)) == (code, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        pytest.param(b"GGML", "is no GGUF file; give one", id="another format"),
+        pytest.param(b"GGUF" + bytes(60), "is a damaged GGUF file", id="a damaged one"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (tmp_path / "model.gguf").write_bytes(content)
+
+    with pytest.raises(PackageRefusedError, match=sentence):
+        made(tmp_path / "model.gguf", tmp_path / "artifact")
+
+
+def test_a_gguf_of_another_architecture_is_refused_by_name(tmp_path: Path) -> None:
+    source = write_tiny_gguf(tmp_path / "tiny.gguf", architecture="mamba")
+
+    with pytest.raises(PackageRefusedError, match="of the architecture 'mamba'; the image serves llama and stablelm"):
+        made(source, tmp_path / "artifact")
+
+
+def test_too_little_disk_is_told_before_anything_is_written(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
+
+    with pytest.raises(NoSpaceError, match=r"needs 0\.07 GB and 0\.00 GB are free"):
+        made(model, tmp_path / "artifact")
+
+
+def test_a_disk_that_becomes_full_keeps_what_is_finished(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / ".artifact.partial"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(weights, "write_index", full)
+        with pytest.raises(NoSpaceError, match="run the same command again"):
+            made(model, tmp_path / "artifact", quantise="nf4")
+
+    assert (tmp_path / ".artifact.partial" / "files" / "model.safetensors").is_file()
+    assert made(model, tmp_path / "artifact", quantise="nf4").made == "now"
+
+
+def test_two_runs_never_share_an_output(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def meanwhile(folder: Path) -> None:
+        with pytest.raises(PackageRefusedError, match="another run is packaging into") as refused:
+            made(model, tmp_path / "artifact")
+        told.append(str(refused.value))
+
+    monkeypatch.setattr(papers, "examine", meanwhile)
+    made(model, tmp_path / "artifact")
+
+    assert len(told) == 1
