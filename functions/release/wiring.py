@@ -38,6 +38,7 @@ from release.contracts.sweep import ReportStep, SweepReport
 from release.flows.aborting import Aborting
 from release.flows.approving import Approving
 from release.flows.building import Where
+from release.flows.collecting import Collecting
 from release.flows.drifting import Drifting, Ground
 from release.flows.examining import Examining
 from release.flows.explaining import Explaining
@@ -257,11 +258,15 @@ def _executions() -> StepFunctionsExecutions:
 
 
 @cache
+def _inventory() -> AwsInventory:
+    return AwsInventory(_client("sagemaker"), _client("cloudwatch"))
+
+
+@cache
 def _drifting() -> Drifting:
-    inventory = AwsInventory(_client("sagemaker"), _client("cloudwatch"))
     images = EcrImages(_client("ecr"))
     ground = Ground(
-        _serving(), inventory, _alarms(), _metrics(), _artifacts(), _uploads(), images=images, pushes=_pushes()
+        _serving(), _inventory(), _alarms(), _metrics(), _artifacts(), _uploads(), images=images, pushes=_pushes()
     )
     where = Where(os.environ["ARTIFACT_BUCKET"], os.environ["EXECUTION_ROLE_ARN"])
     return Drifting(_table(), ground, _events(), _stack(), where, _now)
@@ -276,7 +281,8 @@ def finding_work() -> FindingWork:
 def sweeping() -> Sweeping:
     orphans = Orphans(_table(), _executions(), _machine(), settling(), verifying(), _queue(), _now)
     recovering = Recovering(_table(), _uploads(), _pushes(), intake(), _now)
-    return Sweeping(orphans, recovering, _drifting())
+    collecting = Collecting(_table(), _serving(), _inventory(), _alarms(), _settings(), _stack(), _now)
+    return Sweeping(orphans, recovering, _drifting(), collecting)
 
 
 @cache

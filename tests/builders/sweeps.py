@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from release.contracts.steps import ExecutionInput
 from release.contracts.sweep import SweepStep, SweepWork, Swept
 from release.flows.building import Where
+from release.flows.collecting import Collecting
 from release.flows.drifting import Drifting, Ground
 from release.flows.orphans import Orphans
 from release.flows.recovering import Recovering
 from release.flows.sweeping import FindingWork, Sweeping
 from release.ports import Life
 from tests.builders.house import ROLE, House
-from tests.fakes.upkeep import FakeDriftNews, FakeExecutions, FakeInventory, FakePushes, FakeUploads
+from tests.fakes.upkeep import FakeDriftNews, FakeExecutions, FakeInventory, FakePushes, FakeRetentions, FakeUploads
 
 
 @dataclass
@@ -20,6 +21,7 @@ class Sweeper:
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     pushes: FakePushes = field(default_factory=FakePushes)
     news: FakeDriftNews = field(default_factory=FakeDriftNews)
+    retentions: FakeRetentions = field(default_factory=FakeRetentions)
 
     def __post_init__(self) -> None:
         house = self.house
@@ -41,10 +43,13 @@ class Sweeper:
         )
         where = Where(house.artifacts.bucket, ROLE)
         drifting = Drifting(house.table, ground, self.news, "slipway", where, house.now)
-        self.sweeping = Sweeping(orphans, recovering, drifting)
+        self.collecting = Collecting(
+            house.table, house.serving, self.inventory, house.alarms, self.retentions, "slipway", house.now
+        )
+        self.sweeping = Sweeping(orphans, recovering, drifting, self.collecting)
         self.finding = FindingWork(house.table, self.uploads, self.executions, self.pushes, house.now)
 
-    def sweep(self, endpoint: str = "chat", *, dry_run: bool = False, grace_s: int = 0) -> Swept:
+    def sweep(self, endpoint: str = "chat", *, dry_run: bool = False, grace_s: int = 604_800) -> Swept:
         return self.sweeping.sweep(SweepStep(endpoint=endpoint, dry_run=dry_run, grace_seconds=grace_s))
 
     def find(self, **asked: object) -> SweepWork:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from release.contracts.settings import Retention
 from release.contracts.sweep import DriftFound
 from release.domain.keys import SEALS
 from release.ports import Life, Listing, Made, Push, SealedObject, Written
@@ -95,6 +96,14 @@ class FakeInventory:
 
     def alarms(self, prefix: str) -> Sequence[str]:
         return sorted(name for name in {**self.watch.guards, **self.watch.own} if name.startswith(prefix))
+
+
+@dataclass
+class FakeRetentions:
+    kept: dict[str, Retention] = field(default_factory=dict)
+
+    def retention(self, endpoint: str) -> Retention:
+        return self.kept.get(endpoint, Retention())
 
 
 @dataclass

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from release.adapters.aws import code_of, translated
 from release.contracts.config import PartialConfig
-from release.contracts.settings import EndpointSettings, PolicySettings
+from release.contracts.settings import EndpointSettings, PolicySettings, Retention
 from release.domain.names import Names
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ class SsmSettings:
 
     def policy(self, endpoint: str) -> PolicySettings:
         return self._read(endpoint).policy or PolicySettings()
+
+    def retention(self, endpoint: str) -> Retention:
+        return self._read(endpoint).retention or Retention()
 
     def _read(self, endpoint: str) -> EndpointSettings:
         name = Names(self._stack, endpoint).settings_parameter

@@ -79,3 +79,8 @@ class Names:
         """The rollout that made an endpoint config; None for a config that no rollout of this endpoint made."""
         made = re.fullmatch(re.escape(self.of_rollout("")) + r"([0-9a-f]{12}-[1-9][0-9]{0,5})", config_name)
         return made[1] if made else None
+
+    def rollout_of_resource(self, name: str) -> str | None:
+        """The rollout that made a model, a config or an alarm, by the beginning of its name; None: none of ours."""
+        made = re.fullmatch(re.escape(self.of_rollout("")) + r"([0-9a-f]{12}-[1-9][0-9]{0,5})(-[a-z-]+)?", name)
+        return made[1] if made else None

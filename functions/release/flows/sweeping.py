@@ -7,6 +7,7 @@ from typing import Any
 from release.contracts.steps import ExecutionInput
 from release.contracts.sweep import (
     GRACE_S,
+    MOST_NAMES,
     DriftItem,
     NotSwept,
     ReportStep,
@@ -21,6 +22,7 @@ from release.domain.drift import Drift
 from release.domain.lost import LOST_AFTER_S
 from release.domain.names import name_problem
 from release.errors import SweepIncompleteError
+from release.flows.collecting import Collecting
 from release.flows.drifting import Drifting
 from release.flows.orphans import Orphans
 from release.flows.recovering import Recovering
@@ -81,9 +83,10 @@ class Sweeping:
     orphans: Orphans
     recovering: Recovering
     drifting: Drifting
+    collecting: Collecting
 
     def sweep(self, step: SweepStep) -> Swept:
-        """Settle what died, start what was lost, look for drift. Sweeping twice does nothing more.
+        """Settle what died, start what was lost, look for drift, collect what nobody needs; twice does nothing more.
 
         Raises:
             EndpointBusyError: SageMaker still moves the endpoint for a rollout whose execution is dead.
@@ -91,12 +94,15 @@ class Sweeping:
         buried = self.orphans.bury(step.endpoint, dry_run=step.dry_run)
         recovered = self.recovering.recover(step.endpoint, dry_run=step.dry_run)
         drift = self.drifting.look(step.endpoint, dry_run=step.dry_run)
+        collected = self.collecting.collect(step.endpoint, grace_s=step.grace_seconds, dry_run=step.dry_run)
         return Swept(
             endpoint=step.endpoint,
             settled=tuple(buried.settled),
             started=(*buried.started, *recovered.started),
             passed_over=tuple(recovered.passed_over),
             drift=tuple(_item(each) for each in drift),
+            collected=tuple(collected[:MOST_NAMES]),
+            collected_count=len(collected),
             would=(*buried.would, *recovered.would),
             problems=tuple(recovered.problems),
         )

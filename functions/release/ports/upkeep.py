@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from release.contracts.settings import Retention
 from release.contracts.sweep import DriftFound
 
 
@@ -119,6 +120,16 @@ class Inventory(Protocol):
 
     def alarms(self, prefix: str) -> Sequence[str]:
         """Names of the alarms that begin so."""
+        ...
+
+
+class Retentions(Protocol):
+    def retention(self, endpoint: str) -> Retention:
+        """What the endpoint's owner keeps.
+
+        Raises:
+            InvalidInputError: the endpoint's settings break their contract.
+        """
         ...
 
 

@@ -1,14 +1,16 @@
 """The sweep's functions on the embedded AWS: what was lost comes, what died ends, what was deleted is there again."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from release import wiring
 from tests.builders.artifacts import artifact
 from tests.integration.release.conftest import Stack, execution_of
-from tests.integration.release.test_rollouts import first_live, phase
+from tests.integration.release.test_rollouts import dropped, first_live, phase
 
 
 def sweep(stack: Stack, *, grace_s: int = 0) -> dict[str, Any]:
@@ -92,3 +94,35 @@ def test_published_bytes_that_were_written_again_are_told(stack: Stack) -> None:
 
     assert (drift["kind"], drift["subject"]) == ("artifactChanged", key)
     assert [line["event"] for line in stack.ledger()][-1] == "driftFound"
+
+
+@pytest.mark.parametrize("releases", [3, pytest.param(200, marks=[pytest.mark.prove, pytest.mark.timeout(3600)])])
+def test_a_release_whose_model_and_config_were_collected_comes_back_the_same(stack: Stack, releases: int) -> None:
+    """Describe says the same of both before and after, but for names, dates and the rollout's own id."""
+    stack.client("ssm").put_parameter(
+        Name="/slipway/endpoints/chat", Value='{"retention": {"rollbackWindow": 0}, "bakeSeconds": 0}', Type="String"
+    )
+    stack.call("receive_image", stack.push())
+    past = [dropped(stack, f"v{number}") for number in range(releases)]
+    before = {}
+    for rollout in past:
+        assert stack.release(rollout)["phase"] == "live"
+        before[rollout] = _described(stack, rollout)
+    assert sweep(stack)["collectedCount"] == releases - 1
+    for rollout in past[:-1]:
+        with pytest.raises(ClientError, match="Could not find"):
+            stack.client("sagemaker").describe_model(ModelName=f"slipway-chat-{rollout}")
+
+    for rollout in past[:-1]:
+        asked = {"endpoint": "chat", "to": rollout.partition("-")[0]}
+        back = stack.call("choose_release", {"input": asked, "executionArn": f"arn:back:{rollout}"})["rolloutId"]
+        assert stack.release(back)["phase"] == "live"
+
+        assert stack.answers().endswith(f"rollout={back}")
+        assert _described(stack, back) == before[rollout]
+
+
+def _described(stack: Stack, rollout: str) -> list[str]:
+    name, sagemaker = f"slipway-chat-{rollout}", stack.client("sagemaker")
+    found = sagemaker.describe_model(ModelName=name), sagemaker.describe_endpoint_config(EndpointConfigName=name)
+    return [json.dumps(_content(each), sort_keys=True, default=str).replace(rollout, "<rollout>") for each in found]
