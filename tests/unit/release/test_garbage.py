@@ -1,7 +1,7 @@
 """Nothing that serves, comes or may have to come back is ever collected, whatever happens meanwhile."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, cast
 
@@ -31,7 +31,7 @@ LIVE = past(8, Phase.LIVE, "2026-11-08T12:00:00.000Z")
 
 
 def roots(**changes: Any) -> Roots:
-    return Roots(**{"live": LIVE.rollout_id, "in_use": (), "window": 0, "hold": ()} | changes)
+    return replace(Roots(LIVE.rollout_id, (), window=0, hold=()), **changes)
 
 
 def numbers(found: set[str]) -> list[int]:
@@ -106,7 +106,10 @@ class Life:
         ]
 
     def _begin_rollback(self, deed: int) -> None:
-        served = [one for one in self.house.table.rollouts("chat") if one.phase is Phase.SUPERSEDED]
+        record = self.house.table.endpoint("chat")
+        live = record.live_release_id if record else None
+        ended = [one for one in self.house.table.rollouts("chat") if one.phase is Phase.SUPERSEDED]
+        served = [one for one in ended if one.release_id != live]
         if served:
             asked = {"endpoint": "chat", "to": served[deed % len(served)].release_id}
             arn = f"arn:rollback:{next(self.versions)}"
