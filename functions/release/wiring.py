@@ -19,7 +19,7 @@ from release.adapters.events import EventBridgeEvents
 from release.adapters.executions import StepFunctionsExecutions
 from release.adapters.images import EcrImages
 from release.adapters.inventory import AwsInventory
-from release.adapters.machine import StepFunctionsMachine
+from release.adapters.machine import StepFunctionsMachine, StepFunctionsWakeUps
 from release.adapters.metrics import CloudWatchMetrics
 from release.adapters.notices import SnsNotices
 from release.adapters.prices import SsmPrices
@@ -238,8 +238,9 @@ def settling() -> Settling:
 
 @cache
 def operating() -> Operating:
+    wakeups = StepFunctionsWakeUps(_client("stepfunctions"), machine_arn=os.environ["OPERATE_MACHINE_ARN"])
     explaining = Explaining(_table(), _serving(), _alarms(), _stack(), _now)
-    return Operating(_table(), _serving(), _queue(), approving(), _aborting(), explaining, _stack(), _now)
+    return Operating(_table(), _serving(), _queue(), approving(), _aborting(), explaining, _stack(), _now, wakeups)
 
 
 @cache

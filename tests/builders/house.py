@@ -55,6 +55,7 @@ from tests.fakes.aws import (
     FakeServing,
     FakeSettings,
     FakeWaiters,
+    FakeWakeUps,
 )
 from tests.fakes.examination import FakeRegistry, FakeSigners
 from tests.fakes.table import FakeTable
@@ -75,6 +76,7 @@ class House:
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     scaling: FakeScaling = field(default_factory=FakeScaling)
     waiters: FakeWaiters = field(default_factory=FakeWaiters)
+    wakeups: FakeWakeUps = field(default_factory=FakeWakeUps)
     probes: FakeProbes = field(default_factory=FakeProbes)
     machine: FakeMachine = field(default_factory=FakeMachine)
     images: FakeImages = field(default_factory=FakeImages)
@@ -131,7 +133,15 @@ class House:
         )
         explaining = Explaining(self.table, self.serving, self.alarms, "slipway", self.now)
         self.operating = Operating(
-            self.table, self.serving, self.queue, self.approving, self.aborting, explaining, "slipway", self.now
+            self.table,
+            self.serving,
+            self.queue,
+            self.approving,
+            self.aborting,
+            explaining,
+            "slipway",
+            self.now,
+            self.wakeups,
         )
         self.choosing = Choosing(self.table, registrar, self.aborting, self.now)
         self.starting = Starting(self.table, self.machine)

@@ -206,6 +206,14 @@ class FakeMachine:
 
 
 @dataclass
+class FakeWakeUps:
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def at(self, endpoint: str, instant: str) -> None:
+        self.asked.append((endpoint, instant))
+
+
+@dataclass
 class FakeImages:
     gone: set[str] = field(default_factory=set)
 

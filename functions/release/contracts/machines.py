@@ -57,6 +57,7 @@ class Verb(StrEnum):
     ABORT = "abort"
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"
+    WAKE = "wake"
     WHY = "why"
     RELEASE_LEASE = "release-lease"
     ADOPT = "adopt"
@@ -77,6 +78,8 @@ class OperateInput(Contract):
     actor: Actor | None = None
     until: Timestamp | None = None
     gate: Gate | None = None
+    at: Timestamp | None = None
+    """When to wake; the machine waits until then before it asks."""
 
     @model_validator(mode="after")
     def _fits_the_verb(self) -> Self:
@@ -86,6 +89,8 @@ class OperateInput(Contract):
             raise ValueError("name with 'gate' which gate to skip, and only there")
         if self.until is not None and self.verb is not Verb.FREEZE:
             raise ValueError("'until' is when a freeze ends; no other verb has an end")
+        if self.at is not None and self.verb is not Verb.WAKE:
+            raise ValueError("'at' is when to wake whoever waits; every other verb is done at once")
         return self
 
 

@@ -14,9 +14,12 @@ from release.flows.aborting import Aborting
 from release.flows.approving import Approving
 from release.flows.explaining import Explaining
 from release.flows.records import release_of, rollout_of
-from release.flows.stamps import stamp
+from release.flows.stamps import read_stamp, stamp, stamp_after
 from release.flows.turns import Queue, is_frozen
-from release.ports import Clock, Deed, Entry, ReleaseTable, Serving
+from release.ports import Clock, Deed, Entry, ReleaseTable, Serving, WakeUps
+
+_CLOCKS_DIFFER_S = 2
+"""Who is woken at the end of a freeze must not find it by a function's clock still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Operating:
     explaining: Explaining
     stack: str
     now: Clock
+    wakeups: WakeUps
 
     def operate(self, step: ExecutionInput) -> Operated:
         """Do what was asked; asking twice does it once.
@@ -40,6 +44,7 @@ class Operating:
         deeds = {
             Verb.FREEZE: self._freeze,
             Verb.UNFREEZE: self._unfreeze,
+            Verb.WAKE: self._wake,
             Verb.RELEASE_LEASE: self._release_lease,
             Verb.ADOPT: self._adopt,
         }
@@ -137,6 +142,8 @@ class Operating:
         if asked.until and asked.until <= stamp(self.now()):
             raise InvalidInputError(f"the freeze would have ended at {asked.until} already; name a later time")
         self.table.decide_endpoint(asked.endpoint, self._deed(Happened.FROZEN, asked))
+        if asked.until:
+            self.wakeups.at(asked.endpoint, stamp_after(read_stamp(asked.until), _CLOCKS_DIFFER_S))
         until = f"until {asked.until}" if asked.until else "until somebody unfreezes it"
         return f"endpoint {asked.endpoint} takes no release but a rollback {until}; traffic that moves already moves on"
 
@@ -144,10 +151,15 @@ class Operating:
         if not is_frozen(self.table.endpoint(asked.endpoint), stamp(self.now())):
             raise InvalidInputError(f"endpoint {asked.endpoint} is not frozen")
         self.table.decide_endpoint(asked.endpoint, self._deed(Happened.UNFROZEN, asked))
+        self._wake(asked)
+        return f"endpoint {asked.endpoint} takes releases again"
+
+    def _wake(self, asked: OperateInput) -> str:
+        """Let whoever waits look again; what still holds a rollout back, still does."""
         self.queue.grant_next(asked.endpoint)
         for rollout in self.table.rollouts(asked.endpoint):
             self.approving.wake(rollout)
-        return f"endpoint {asked.endpoint} takes releases again"
+        return f"whoever waits at endpoint {asked.endpoint} has looked again"
 
     def _release_lease(self, asked: OperateInput) -> str:
         """Break the glass: whoever held the lease can write nothing any more, and settles as having lost it."""

@@ -38,6 +38,7 @@ from release.ports.world import (
     Signers,
     Templates,
     Waiters,
+    WakeUps,
 )
 
 __all__ = [
@@ -79,5 +80,6 @@ __all__ = [
     "Templates",
     "Uploads",
     "Waiters",
+    "WakeUps",
     "Written",
 ]

@@ -153,6 +153,12 @@ class Machine(Protocol):
         ...
 
 
+class WakeUps(Protocol):
+    def at(self, endpoint: str, instant: str) -> None:
+        """Let whoever waits at the endpoint look again at this instant, which is up to a year away; once for each."""
+        ...
+
+
 class Images(Protocol):
     def exists(self, image: str) -> bool:
         """Whether the registry still has the digest."""

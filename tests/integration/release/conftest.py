@@ -295,9 +295,12 @@ def _prepare(world: World) -> dict[str, str]:
     )
     world.client("ecr").create_repository(repositoryName="slipway-inference")
     role = world.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-    machine = world.client("stepfunctions").create_state_machine(
-        name="slipway-release", definition='{"StartAt":"Live","States":{"Live":{"Type":"Succeed"}}}', roleArn=role
-    )
+    machines = {
+        name: world.client("stepfunctions").create_state_machine(
+            name=f"slipway-{name}", definition='{"StartAt":"Live","States":{"Live":{"Type":"Succeed"}}}', roleArn=role
+        )["stateMachineArn"]
+        for name in ("release", "operate")
+    }
     return {
         "AWS_ENDPOINT_URL": world.url,
         "AWS_ACCESS_KEY_ID": "local",
@@ -306,7 +309,8 @@ def _prepare(world: World) -> dict[str, str]:
         "STACK_NAME": "slipway",
         "RELEASE_TABLE": TABLE,
         "ARTIFACT_BUCKET": BUCKET,
-        "RELEASE_MACHINE_ARN": machine["stateMachineArn"],
+        "RELEASE_MACHINE_ARN": machines["release"],
+        "OPERATE_MACHINE_ARN": machines["operate"],
         "EXECUTION_ROLE_ARN": role,
         "NOTIFICATION_TOPIC_ARN": _topic(world),
         "INFERENCE_REPOSITORY_URI": REPOSITORY,

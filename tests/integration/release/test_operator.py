@@ -1,5 +1,6 @@
 """A person stops, holds and explains rollouts on the twin; what serves afterwards is what served before."""
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -171,3 +172,16 @@ def test_an_aborted_first_release_leaves_no_endpoint(stack: Stack) -> None:
 
     assert ended(stack, step, lambda: stack.watched(leased))["phase"] == "aborted"
     eventually(lambda: stack.client("sagemaker").list_endpoints()["Endpoints"] == [])
+
+
+def test_the_end_of_a_freeze_is_an_execution_that_waits_for_it(stack: Stack) -> None:
+    first_live(stack)
+    for _ in range(2):
+        stack.operate("freeze", until="2999-01-01T00:00:00Z")
+
+    client = stack.client("stepfunctions")
+    machine = next(one for one in client.list_state_machines()["stateMachines"] if one["name"] == "slipway-operate")
+    (execution,) = client.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
+    asked = json.loads(client.describe_execution(executionArn=execution["executionArn"])["input"])
+    assert (execution["name"], asked["verb"]) == ("wake-chat-29990101T000002000Z", "wake")
+    assert asked["at"] == "2999-01-01T00:00:02.000Z"

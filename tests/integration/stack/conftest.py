@@ -59,12 +59,14 @@ class Machines:
         name: str,
         script: dict[str, list[dict[str, Any]]] | None = None,
         meanwhile: Callable[[Path], None] = lambda _: None,
+        **asked: str,
     ) -> Execution:
         """Run a machine to its end.
 
         Args:
             script: by step, what its first, second, … call answers or raises.
             meanwhile: what happens while it runs; it is given the folder where steps note what they were sent.
+            asked: further words of its input.
         """
         rollout_id = f"{next(self._numbers):012x}-1"
         folder = self.scripts / rollout_id
@@ -74,7 +76,7 @@ class Machines:
         started = client.start_execution(
             stateMachineArn=self.arns[name],
             name=rollout_id,
-            input=json.dumps({"endpoint": "chat", "rolloutId": rollout_id}),
+            input=json.dumps({"endpoint": "chat", "rolloutId": rollout_id, **asked}),
         )
         meanwhile(folder)
         deadline = time.monotonic() + DEADLINE_S

@@ -234,6 +234,25 @@ def test_a_pause_holds_an_approved_rollout(house: House) -> None:
     assert house.waiters.answers["approval"] == {}
 
 
+def test_a_freeze_that_ends_by_itself_wakes_whom_it_holds_back(house: House) -> None:
+    house.operate("freeze", until="2026-11-23T13:00:00Z")
+    assert house.wakeups.asked == [("chat", "2026-11-23T13:00:02.000Z")]
+    token = house.asks(house.planned("v2"))
+    house.operate("wake")
+    assert token not in house.waiters.answers
+
+    house.now.forward(3603)
+    house.operate("wake", at="2026-11-23T13:00:02.000Z")
+
+    assert "leaseToken" in house.waiters.answers[token]
+
+
+def test_a_freeze_without_an_end_wakes_nobody(house: House) -> None:
+    house.operate("freeze")
+
+    assert house.wakeups.asked == []
+
+
 def test_a_freeze_holds_a_rollout_before_its_traffic_moves(house: House) -> None:
     step = house.created()
     house.operate("freeze")
