@@ -14,6 +14,7 @@ from local.lambda_runtime import LambdaRuntime
 from local.moto_patches import (
     clocks,
     cloudformation,
+    dynamodb,
     ecr,
     event_sources,
     eventbridge,
@@ -49,5 +50,6 @@ def install(
     ecr.install(patches, delivery)
     sns.install(patches)
     cloudformation.install(patches, world)
+    dynamodb.install(patches)
     clocks.install(patches, world)
     return patches
