@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 SOURCES := functions slipway local ui benchmarks simulation
 # The image's packages share no import root with the rest, so they are checked by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test prove fault-matrix simulate seeded-bugs conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean
+.PHONY: help setup check docs test prove fault-matrix simulate seeded-bugs conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean bench-release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-local: setup ## measure the embedded AWS: start, memory, InvokeEndpoint, s
 
 bench-verdicts: setup ## simulate a thousand canaries of each kind, and judge them
 	$(BIN)/python -m benchmarks.canary_verdicts
+
+bench-release: setup ## count a release's transitions and Lambda milliseconds, price it, and time what is ours of drop to live
+	$(BIN)/python -m benchmarks.release
 
 bench-spike: setup ## ten times the load for 30 s over a simulated device, with and without admission
 	$(BIN)/python -m benchmarks.spike

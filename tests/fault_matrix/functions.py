@@ -79,5 +79,7 @@ def endpoint_of(event: Any) -> str:
     asked = event.get("input", event)
     if isinstance(asked, dict) and "endpoint" in asked:
         return str(asked["endpoint"])
+    if results := event.get("results"):
+        return str(results[0]["endpoint"]) if len(results) == 1 else ""
     key = str(event.get("detail", {}).get("object", {}).get("key", ""))
     return key.split("/")[1] if key.startswith("models/") else ""

@@ -4,14 +4,14 @@ import itertools
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path as File
 
 from tests.fault_matrix.boundary import Aim, Site
 from tests.fault_matrix.cases import Case, sites_of
 from tests.fault_matrix.invariants import violations
-from tests.fault_matrix.paths import PATHS, NoRestError, Path, Stage
+from tests.fault_matrix.paths import PATHS_BY_NAME, NoRestError, Path, Stage
 from tests.fault_matrix.world import Slipway
 
 AT_ONCE = 8
@@ -41,15 +41,18 @@ class Matrix:
     prefix: str = "m"
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
-    def record(self) -> dict[str, set[Site]]:
+    def record(self, names: Container[str] = PATHS_BY_NAME) -> dict[str, set[Site]]:
         """Path → every place that it passes when nothing fails.
+
+        Args:
+            names: of the paths that are wanted.
 
         Raises:
             AssertionError: a path without faults does not keep the invariants.
         """
         found: dict[str, set[Site]] = {}
         stage = self._stage()
-        for path in PATHS:
+        for path in (path for name, path in PATHS_BY_NAME.items() if name in names):
             path.prepare(stage)
             begun = self.slipway.boundary.records.setdefault(stage.endpoint, [])
             before = len(begun)
@@ -80,12 +83,13 @@ class Matrix:
                 return
             if used >= _CASES_PER_STAGE or case.path == "first":
                 stage, used = self._stage(), 0
-            outcome = self._tried(case, stage)
+            outcome = self.tried(case, stage)
             tell(outcome)
             used = _CASES_PER_STAGE if outcome.found else used + 1
 
-    def _tried(self, case: Case, stage: Stage) -> Outcome:
+    def tried(self, case: Case, stage: Stage | None = None) -> Outcome:
         """The case; again elsewhere if its place was not passed, because polls do not always come out the same."""
+        stage = stage or self._stage()
         for _ in range(_ATTEMPTS):
             try:
                 outcome = self.once(case, stage)
@@ -98,7 +102,7 @@ class Matrix:
 
     def once(self, case: Case, stage: Stage) -> Outcome | None:
         """Run the case on this stage; None if its fault did not strike."""
-        path = next(path for path in PATHS if path.name == case.path)
+        path = PATHS_BY_NAME[case.path]
         path.prepare(stage)
         aim = Aim(case.site, case.fault)
         self.slipway.boundary.failures.pop(stage.endpoint, None)

@@ -65,6 +65,15 @@ class Stage:
             time.sleep(_POLL_S)
         return seen
 
+    def ended(self, execution_arn: str) -> None:
+        """Wait for the end of an execution that a person started."""
+        clock, states = self.slipway.world.clock, self.slipway.client("stepfunctions")
+        deadline_s = clock.time() + REST_AWS_S
+        while states.describe_execution(executionArn=execution_arn)["status"] == "RUNNING":
+            if clock.time() > deadline_s:
+                raise NoRestError(f"3: not within {REST_AWS_S:g} s: {execution_arn} ends")
+            time.sleep(_POLL_S)
+
     def rest(self, rollouts: int) -> Sight:
         """Wait until nothing moves any more and there have been at least so many rollouts."""
         clock = self.slipway.world.clock
@@ -144,10 +153,31 @@ def _abort(stage: Stage) -> None:
     stage.rest(len(before) + 1)
 
 
+def _sweep(stage: Stage) -> None:
+    """An execution dies while its green bakes; one sweep settles what is left, and the next has nothing to do."""
+    before = stage.seen().rollouts.keys()
+    stage.drop(LONG_BAKE)
+
+    def bakes(seen: Sight) -> bool:
+        new = [rollout for rollout_id, rollout in seen.rollouts.items() if rollout_id not in before]
+        return any(rollout["phase"] == Phase.BAKING for rollout in new) or (bool(new) and seen.at_rest)
+
+    seen = stage.until(bakes, "green bakes")
+    (died,) = seen.rollouts.keys() - before
+    if not seen.at_rest:
+        stage.slipway.client("stepfunctions").stop_execution(executionArn=seen.executions[died]["executionArn"])
+    for _ in range(2):
+        stage.start("SweepStateMachineArn", graceSeconds=0)
+        stage.ended(stage.by_hand[-1])
+    stage.rest(len(before) + 1)
+
+
 PATHS = (
     Path("first", 0, _release),
     Path("update", 1, _release),
     Path("rollback", 2, _roll_back),
     # What comes before the abort is the update's.
     Path("abort", 1, _abort, frozenset({"operate_endpoint", "watch_endpoint", "settle_rollout"})),
+    Path("sweep", 1, _sweep, frozenset({"find_sweep_work", "sweep_endpoint", "report_sweep"})),
 )
+PATHS_BY_NAME = {path.name: path for path in PATHS}
