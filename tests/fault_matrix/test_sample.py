@@ -17,10 +17,10 @@ from tests.fault_matrix.matrix import Matrix, Outcome
 from tests.fault_matrix.world import Slipway, running
 
 # Each was a violation once, or would be one if a retry, a fence or a comparison were missing.
-SAMPLE = re.compile(
-    r"update/shift_traffic/\d+\w*-sagemaker\.UpdateEndpoint/answered-twice"
-    r"|update/settle_rollout/\d+\w*-dynamodb\.TransactWriteItems/denied"
-    r"|update/verify_release/04-sagemaker\.DescribeEndpoint/crashed"
+SAMPLE = (
+    r"update/shift_traffic/\d+\w*-sagemaker\.UpdateEndpoint/answered-twice",
+    r"update/settle_rollout/\d+\w*-dynamodb\.TransactWriteItems/denied",
+    r"update/verify_release/\d+\w*-sagemaker\.DescribeEndpoint/crashed",
 )
 
 
@@ -49,12 +49,12 @@ def test_a_case_is_every_fault_at_every_call_and_has_a_name_of_its_own() -> None
 
 
 def test_the_worst_places_of_an_update_leave_the_world_whole(slipway: Slipway, cases: list[Case]) -> None:
-    sample = [case for case in cases if SAMPLE.fullmatch(case.case_id)]
+    sample = [next(case for case in cases if re.fullmatch(place, case.case_id)) for place in SAMPLE]
     told: list[Outcome] = []
 
     Matrix(slipway, "s").run(sample, told.append)
 
-    assert len(told) == 3
+    assert len(told) == len(SAMPLE)
     assert [(outcome.case_id, outcome.found) for outcome in told if outcome.found] == []
 
 
