@@ -104,7 +104,12 @@ class Judge:
         self._taken_away[endpoint] = self._world.timeline.now_s
 
     def _changes_endpoint(self, args: Any, _: Any, by: Invocation) -> None:
-        self._fenced(args[0], by)
+        if self._is_people_s(args[0], by):
+            self._fenced(args[0], by)
+
+    def _is_people_s(self, name: str, by: Invocation) -> bool:
+        """The endpoint that people use; a preflight has one of its own."""
+        return name == Names(self._stack, by.event.get("endpoint", "")).sagemaker_endpoint
 
     def _fenced(self, name: str, by: Invocation) -> None:
         endpoint, rollout_id = by.event.get("endpoint", ""), by.event.get("rolloutId", "")
@@ -127,7 +132,10 @@ class Judge:
             )
 
     def _deletes_endpoint(self, args: Any, _: Any, by: Invocation) -> None:
-        self._fenced(args[0], by)
+        if not self._is_people_s(args[0], by):
+            return
+        if by.function != "sweep_endpoint":  # it settles in the name of a rollout, whose fence its flow checks
+            self._fenced(args[0], by)
         record = self._world.table.endpoint(args[0].removeprefix(f"{self._stack}-"))
         state = self._world.serving.describe(args[0])
         if record and record.live_rollout_id and state and state.status != "Failed":
@@ -228,6 +236,9 @@ class Judge:
         lease = self._world.table.lease(record.endpoint)
         if lease and lease.holder:
             self.violate(f"3 every record ends: {lease.holder} has ended and holds the lease of {record.endpoint}")
+        preflight = Names(self._stack, record.endpoint).preflight_endpoint
+        if self._world.serving.describe(preflight):
+            self.violate(f"4 nothing is left behind: {preflight} still exists")
         self._judge_truth(record, rollouts)
         self._judge_ledger(record)
 
@@ -258,6 +269,9 @@ class Judge:
         if state is None or not self._world.serving.serves(names.sagemaker_endpoint):
             self.violate(f"1 what served goes on serving: {names.sagemaker_endpoint} is {state and state.status}")
             return
+        needed = self._world.serving.model_of.get(state.config_name, "")
+        if state.config_name not in self._world.serving.configs or needed not in self._world.serving.models:
+            self.violate(f"11 what is needed is kept: {state.config_name} serves, its config or model is gone")
         known = {names.of_rollout(each.rollout_id): each for each in rollouts}
         serves = known.get(state.config_name)
         live = names.of_rollout(record.live_rollout_id)

@@ -38,11 +38,8 @@ def simulate(seed: int, tell: Callable[[str], None] | None = None) -> Outcome:
     disturb(world, rng, len(acts))
     for act in acts:
         world.timeline.after(act.at_s, _doing(world, act.name, act.do))
-    if not world.rest(_LONGEST_S):
-        world.judge.violate(f"3 every record ends: after {_LONGEST_S / _DAY_S:.0f} days something still goes on")
+    come_to_rest(world)
     faults = tuple(world.calls.struck)
-    _sweep(world)
-    world.judge.judge_rest()
     if not world.judge.violations and not world.judge.glass_broken and rng.random() < _TRIED_AFTERWARDS:
         _try_afterwards(world)
     rollouts = sum(type(item).__name__ == "RolloutItem" for item in world.table.items.values())
@@ -57,8 +54,10 @@ def _doing(world: World, name: str, do: Callable[[World], object]) -> Callable[[
     return act
 
 
-def _sweep(world: World) -> None:
-    """What failed has failed: the sweep finds what is left, and a second one finds nothing more."""
+def come_to_rest(world: World) -> None:
+    """Let everything end; then the sweep finds what is left, a second one finds nothing more, and the judge looks."""
+    if not world.rest(_LONGEST_S):
+        world.judge.violate(f"3 every record ends: after {_LONGEST_S / _DAY_S:.0f} days something still goes on")
     world.calls.planned.clear()
     world.calls.outages.clear()
     world.timeline.now_s += _AFTERWARDS_S
@@ -68,6 +67,7 @@ def _sweep(world: World) -> None:
         for endpoint in endpoints:
             world.sweep(endpoint, partial(world.judge.swept, again=again))
             world.rest(_LONGEST_S)
+    world.judge.judge_rest()
 
 
 def _try_afterwards(world: World) -> None:

@@ -90,6 +90,7 @@ def _drop(rng: Random, endpoint: str, number: int, at_s: float) -> Act:
     config = {
         "bakeSeconds": rng.choice((0, 0, 20, 60, 200)),
         "instanceCount": rng.choice((1, 1, 2, 4)),
+        "preflight": rng.random() < 0.3,
         "strategy": rng.choice(("auto", "canary", "allAtOnce", "linear")),
     }
     chance = rng.random()

@@ -11,10 +11,11 @@ from random import Random
 
 from release.domain.hosting import Hosting
 from release.domain.plan import Plan
+from release.domain.probes import ChatAnswer, Prompt
 from release.domain.truth import EndpointState, ProbeAnswer
 from release.errors import EndpointBusyError, RolloutFailedError
 from simulation.alarms import SimulatedAlarms
-from tests.fakes.aws import FakeServing
+from tests.fakes.aws import FakeProbes, FakeServing
 
 _NEVER = float("inf")
 
@@ -217,8 +218,16 @@ class SimulatedServing(FakeServing):
 
 
 @dataclass
-class SimulatedProbes:
-    serving: SimulatedServing
+class SimulatedProbes(FakeProbes):
+    """What a customer hears, and a golden prompt."""
+
+    serving: SimulatedServing = field(default_factory=SimulatedServing)
 
     def ask(self, endpoint_name: str) -> ProbeAnswer:
         return self.serving.ask(endpoint_name)
+
+    def chat(self, endpoint_name: str, prompt: Prompt) -> ChatAnswer:
+        """A sound answer, where the one who answers is sound."""
+        who = self.serving.ask(endpoint_name)
+        text = "" if who.error else f"This answers {prompt.name}, in so many words, and says what it can do."
+        return ChatAnswer(who.release_id, who.rollout_id, who.error, text, "stop", latency_s=0.4, certainty=-0.3)

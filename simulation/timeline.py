@@ -51,6 +51,12 @@ class Timeline:
             self.step()
         return not self._due
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass for everybody."""
+        until_s = self.now_s + seconds
+        self.run(until_s)
+        self.now_s = max(self.now_s, until_s)
+
     def spend(self, seconds: float) -> None:
         """Let time pass inside an invocation, and others work meanwhile."""
         until_s = self.now_s + seconds

@@ -113,7 +113,7 @@ class World:
             "alarms": self.alarms,
             "serving": self.serving,
             "metrics": _Metrics(published=published, now=now_s, advance=self._advance),
-            "probes": SimulatedProbes(self.serving),
+            "probes": SimulatedProbes(serving=self.serving),
             "waiters": SimulatedWaiters(self.executions),
             "machine": SimulatedMachine(self.executions),
         }
