@@ -39,6 +39,7 @@ _VERBS = (
 )
 _PORTS_OUT = ("table", "serving", "alarms", "metrics", "waiters", "notices", "probes", "machine")
 _MOST_VERBS = 3
+_FAULTS = (*tuple(Fault), *(Fault.THROTTLED, Fault.ANSWER_LOST) * 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,9 @@ def schedule(rng: Random) -> list[Act]:
     endpoints = ("chat", "code") if rng.random() < 0.1 else ("chat",)
     acts = [_push(rng, 1, rng.choice((0.0, 0.0, 0.0, 3.0, 60.0)))]
     at_s = 0.0
-    for number in range(1, rng.choice((1, 2, 2, 2, 3, 3, 4)) + 1):
-        at_s += rng.choice(_GAPS_S) * rng.uniform(0.5, 1.5)
+    for number in range(1, rng.choice((1, 2, 3, 3, 3, 4, 4)) + 1):
+        gap_s = 300.0 if number == 2 and rng.random() < 0.6 else rng.choice(_GAPS_S)  # the first is live by then
+        at_s += gap_s * rng.uniform(0.5, 1.5)
         acts.append(_wish(rng, rng.choice(endpoints), number, at_s))
     for number in range(rng.choice((0, 0, 1, 1, 2, _MOST_VERBS))):
         acts += _verb(rng, rng.choice(endpoints), number, rng.uniform(0, at_s + 200))
@@ -69,7 +71,7 @@ def disturb(world: World, rng: Random, wishes: int) -> None:
     for _ in range(rng.choice((0, 1, 1, 2, 2, 2, 3))):
         near = at and rng.random() < 0.5
         at = at + rng.randint(1, 12) if near else rng.randint(1, 90 * wishes)
-        world.calls.planned[at] = rng.choice(tuple(Fault))
+        world.calls.planned[at] = rng.choice(_FAULTS)
     if rng.random() < 0.1:
         begins = rng.uniform(0, 1500)
         world.calls.outages[rng.choice(_PORTS_OUT)] = (begins, begins + rng.choice((5.0, 60.0, 240.0)))
@@ -88,16 +90,16 @@ def _wish(rng: Random, endpoint: str, number: int, at_s: float) -> Act:
 
 def _drop(rng: Random, endpoint: str, number: int, at_s: float) -> Act:
     config = {
-        "bakeSeconds": rng.choice((0, 0, 20, 60, 200)),
+        "bakeSeconds": rng.choice((0, 20, 60, 60, 200)),
         "instanceCount": rng.choice((1, 1, 2, 4)),
-        "preflight": rng.random() < 0.3,
+        "preflight": rng.random() < 0.25,
         "strategy": rng.choice(("auto", "canary", "allAtOnce", "linear")),
     }
     chance = rng.random()
     drop = Dropped(
         endpoint,
         f"v{number}",
-        rng.choice(_FATES),
+        Fate.GOOD if number == 1 and rng.random() < 0.8 else rng.choice(_FATES),
         marker=f"v{rng.randint(1, number)}",
         manifest={"config": config},
         without=("tokenizer.json",) if chance < 0.08 else (),

@@ -1,6 +1,6 @@
 """The simulator itself: it is deterministic, it sees what is wrong, and a sample of its seeds every day."""
 
-import os
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,9 +10,10 @@ from release.errors import ServiceUnavailableError
 from release.flows import settling, verifying, watching
 from simulation.__main__ import main
 from simulation.run import simulate
+from simulation.world import World
+from tests.builders.records import rollout
 
-LONG = os.environ.get("SLIPWAY_PROOF") == "prove"
-EVERYDAY = 100
+EVERYDAY = 80
 
 
 @pytest.mark.parametrize("tens", range(EVERYDAY // 10))
@@ -83,14 +84,14 @@ def test_a_function_that_dies_of_a_defect_is_seen(monkeypatch: pytest.MonkeyPatc
     assert "0" in found(range(1, 3))
 
 
-def test_a_record_that_goes_back_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("release.flows.records.may_follow", lambda *_: True)
-    monkeypatch.setattr("release.flows.records.check_wanted", lambda _: None)
-    monkeypatch.setattr("release.flows.registering.has_ended", lambda _: False)
-    monkeypatch.setattr(settling, "has_ended", lambda _: False)
-    assert phases.has_ended(phases.Phase.LIVE)
+def test_a_record_that_goes_back_is_seen() -> None:
+    world = World(Random(1))  # noqa: S311 - draws delays, keeps no secret
+    ended = rollout("a" * 12 + "-1", phase="failed")
 
-    assert "3" in found(range(1, 60))
+    world.table._put(ended)
+    world.table._put(ended.model_copy(update={"phase": phases.Phase.CREATING}))
+
+    assert [violation.split(":")[0] for violation in world.judge.violations] == ["3 every record goes forward"]
 
 
 def test_a_violation_ends_the_run_with_the_command_that_tells_it_again(
