@@ -36,9 +36,12 @@ class ExecutionInput(Contract):
 
 
 class Registered(Contract):
+    """`examined`: nothing about it is new; `published`: its bytes lie where models load them from."""
+
     endpoint: EndpointName
     rollout_id: RolloutId
     release_id: ReleaseId
+    examined: bool
     published: bool
     plan_only: bool
 

@@ -43,7 +43,7 @@ ENDS = frozenset(
 SOUND = frozenset({*_FORWARD[_FORWARD.index(Phase.PLANNED) :], Phase.SUPERSEDED})
 """What the rollout brings has passed its examination and is on its way, serves, or has served."""
 
-# Some steps have nothing to do: a published artifact is not examined, a free lease is not waited for,
+# Some steps have nothing to do: a way back is not examined, a free lease is not waited for,
 # a config can do without a preflight, and a short bake can be over between two looks at the endpoint.
 _MAY_SKIP = frozenset({Phase.EXAMINED, Phase.WAITING, Phase.PREFLIGHT, Phase.BAKING})
 

@@ -7,6 +7,7 @@ from release.contracts.steps import ExecutionInput, Registered
 from release.contracts.table import ReleaseItem, RolloutItem
 from release.domain.keys import MANIFEST, TARBALL, Source, published_prefix
 from release.domain.phases import has_ended
+from release.domain.turns import ROLLBACK
 from release.errors import InvalidInputError
 from release.flows.drops import read_sealed
 from release.flows.records import release_of, rollout_of
@@ -49,6 +50,8 @@ class Registering:
             endpoint=rollout.endpoint,
             rollout_id=rollout.rollout_id,
             release_id=rollout.release_id,
+            # A way back uses what was proved as it was proved, whatever the rules are by now.
+            examined=published and rollout.kind == ROLLBACK,
             published=published,
             plan_only=plan_only,
         )

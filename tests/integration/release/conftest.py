@@ -144,7 +144,7 @@ class Stack:
         step: dict[str, Any] = {"endpoint": "chat", "rolloutId": rollout_id}
         registered = self.call("register_rollout", {"input": step, "executionArn": execution_of(rollout_id)})
         try:
-            self._steps(step, published=registered["published"])
+            self._steps(step, registered)
         except ReleaseError as failure:
             return self.settled(step, failure)
         return self.settled(step)
@@ -158,10 +158,11 @@ class Stack:
         who = {"endpoint": "chat", "rolloutId": step["rolloutId"], "executionArn": execution_of(step["rolloutId"])}
         return self.patiently("settle_rollout", who | how, EndpointBusyError)
 
-    def _steps(self, step: dict[str, Any], *, published: bool) -> None:
-        if not published:
+    def _steps(self, step: dict[str, Any], registered: Mapping[str, Any]) -> None:
+        if not registered["examined"]:
             self.call("examine_artifact", step)
-            self.call("publish_artifact", step)
+            if not registered["published"]:
+                self.call("publish_artifact", step)
         if self.call("plan_rollout", step | {"planOnly": False})["alreadyLive"]:
             return
         self.shifted(self.created(self.leased(step)))

@@ -417,6 +417,22 @@ def test_every_step_can_be_taken_twice(stack: Stack) -> None:
     assert stack.settled(step, ReleaseError("too late")) == settled
 
 
+def test_published_bytes_are_examined_again_for_a_new_config_and_not_for_a_way_back(stack: Stack) -> None:
+    """An instance type that EC2's table lacks is refused, whoever has examined the bytes before (decision 0014)."""
+    first = first_live(stack)
+    assert stack.release(dropped(stack, "v2"))["phase"] == "live"
+    other = stack.drop("v1-again", artifact("v1"), b'{"config": {"instanceTypes": ["ml.z9.large"]}}')
+
+    settled = stack.release(stack.call("receive_artifact", other)["rolloutId"])
+
+    assert settled["phase"] == "rejected"
+    assert "ml.z9.large" in settled["reason"]
+    chosen = stack.call("choose_release", {"input": {"endpoint": "chat"}, "executionArn": "arn:rollback"})
+    step = {"endpoint": "chat", "rolloutId": chosen["rolloutId"]}
+    registered = stack.call("register_rollout", {"input": step, "executionArn": "arn:back"})
+    assert (registered["releaseId"], registered["examined"]) == (first.partition("-")[0], True)
+
+
 def test_a_rollout_by_hand_can_name_a_drop_or_published_bytes(stack: Stack) -> None:
     stack.call("receive_image", stack.push())
     stack.drop("v1", artifact())
@@ -424,14 +440,14 @@ def test_a_rollout_by_hand_can_name_a_drop_or_published_bytes(stack: Stack) -> N
 
     first = stack.call("register_rollout", {"input": by_drop, "executionArn": "arn:1"})
     assert stack.call("register_rollout", {"input": by_drop, "executionArn": "arn:1"}) == first
-    assert (first["planOnly"], first["published"]) == (True, False)
+    assert (first["planOnly"], first["examined"], first["published"]) == (True, False, False)
     step = {"endpoint": "chat", "rolloutId": first["rolloutId"]}
     stack.call("examine_artifact", step)
     artifact_id = stack.call("publish_artifact", step)["artifactId"]
 
     by_id = {"endpoint": "chat", "artifact": artifact_id}
     second = stack.call("register_rollout", {"input": by_id, "executionArn": "arn:2"})
-    assert (second["planOnly"], second["published"]) == (False, True)
+    assert (second["planOnly"], second["examined"], second["published"]) == (False, False, True)
     release = stack.item(f"release#{second['releaseId']}")
     assert release is not None
     assert release["artifactId"] == artifact_id

@@ -12,7 +12,13 @@ from typing import Any
 import boto3
 
 ANSWERS: dict[str, dict[str, Any]] = {
-    "register_rollout": {"endpoint": "chat", "releaseId": "3f2a91c07d4e", "published": False, "planOnly": False},
+    "register_rollout": {
+        "endpoint": "chat",
+        "releaseId": "3f2a91c07d4e",
+        "examined": False,
+        "published": False,
+        "planOnly": False,
+    },
     "examine_artifact": {"verdict": "passed", "reason": "it keeps every rule"},
     "publish_artifact": {"artifactId": "6b3a", "files": 4},
     "plan_rollout": {"strategy": "allAtOnce", "fleetSize": 1, "bakeSeconds": 5, "alreadyLive": False},

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.stack.conftest import Execution, Machines, eventually
 
-BEGIN = ["Register rollout", "Published already?"]
+BEGIN = ["Register rollout", "Examined already?"]
 LOOK = ["Wait for endpoint", "Watch endpoint", "What next?"]
 BEFORE_TRAFFIC = ["Await turn", "Create green", "Start preflight", "What next?", "Await approval"]
 SETTLE = ["Settle rollout", "Did it end well?"]
@@ -27,7 +27,7 @@ def test_a_good_artifact_goes_through_every_step_and_live(machines: Machines) ->
     assert execution.states == [
         *BEGIN,
         "Examine artifact",
-        "Only a plan?",
+        "Anything to publish?",
         "Publish artifact",
         "Plan rollout",
         "Anything to do?",
@@ -44,8 +44,15 @@ def test_a_good_artifact_goes_through_every_step_and_live(machines: Machines) ->
     assert execution.sent["watch_endpoint"][0]["leaseToken"] == 7
 
 
-def test_bytes_that_are_published_are_neither_examined_nor_copied_again(machines: Machines) -> None:
+def test_bytes_that_are_published_are_examined_with_what_is_new_and_not_copied_again(machines: Machines) -> None:
     execution = machines.run("release", {"register_rollout": [{"published": True}]})
+
+    assert execution.status == "SUCCEEDED"
+    assert {"examine_artifact", "publish_artifact"} & set(execution.sent) == {"examine_artifact"}
+
+
+def test_a_way_back_is_neither_examined_nor_copied_again(machines: Machines) -> None:
+    execution = machines.run("release", {"register_rollout": [{"examined": True, "published": True}]})
 
     assert execution.status == "SUCCEEDED"
     assert {"examine_artifact", "publish_artifact"} & set(execution.sent) == set()
