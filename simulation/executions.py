@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any, Protocol
 
@@ -136,7 +137,12 @@ class Execution:
         self._enter(state["Default"])
 
     def _wait(self, state: Mapping[str, Any]) -> None:
-        self.world.timeline.after(float(self._value(state["Seconds"])), lambda: self._enter_if_running(state["Next"]))
+        if "Timestamp" in state:
+            at = datetime.fromisoformat(self._value(state["Timestamp"]))
+            wait_s = max(0.0, (at - self.world.timeline.clock()).total_seconds())
+        else:
+            wait_s = float(self._value(state["Seconds"]))
+        self.world.timeline.after(wait_s, lambda: self._enter_if_running(state["Next"]))
 
     def _enter_if_running(self, name: str) -> None:
         if self.is_running:

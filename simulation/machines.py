@@ -24,7 +24,7 @@ _FIELDS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "Task": frozenset({"Resource", "TimeoutSeconds", "Arguments", "Assign", "Retry", "Catch", "Next"}),
         "Choice": frozenset({"Choices", "Default", "Assign"}),
-        "Wait": frozenset({"Seconds", "Next"}),
+        "Wait": frozenset({"Seconds", "Timestamp", "Next"}),
         "Pass": frozenset({"Assign", "Next"}),
         "Succeed": frozenset({"Output"}),
         "Fail": frozenset({"Error", "Cause"}),
