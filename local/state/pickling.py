@@ -121,6 +121,14 @@ def _bare(found: Any) -> Reduced:
     return copyreg.__newobj__, (type(found),), dict(vars(found)), None, None, _give_back  # type: ignore[attr-defined]
 
 
+def _key(found: FakeKey) -> Reduced:
+    """moto closes what nobody reads any more, such as the parts of an upload whose object is complete."""
+    reduced = _bare(found)
+    if found.disposed:
+        reduced[2]["_value_buffer"] = io.BytesIO()
+    return reduced
+
+
 def _give_back(new: Any, state: dict[str, Any]) -> None:
     vars(new).update(state)
 
@@ -170,7 +178,7 @@ def _fill(new: Any, state: tuple[list[tuple[Any, Any]], Any, dict[str, Any]]) ->
 
 
 _REDUCERS: dict[Any, Callable[[Any], Any]] = {
-    FakeKey: _bare,
+    FakeKey: _key,
     tempfile.SpooledTemporaryFile: _spooled,
     _LOCK: lambda _: (threading.Lock, ()),
     _RLOCK: lambda _: (threading.RLock, ()),

@@ -1,5 +1,6 @@
 """With --keep-state, what was there when the embedded AWS stopped is there, and works, when it starts again."""
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from local.__main__ import main
@@ -111,6 +113,8 @@ def objects(aws: Aws, _: Path) -> list[str]:
     )
     versions = [s3.put_object(Bucket="bucket", Key="k", Body=body)["VersionId"] for body in (b"one", b"two")]
     s3.put_object(Bucket="bucket", Key="big", Body=BIG, Tagging="a=b")
+    in_parts = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
+    s3.upload_fileobj(io.BytesIO(BIG + BIG), "bucket", "parts", Config=in_parts)
     s3.copy_object(Bucket="bucket", Key="copy", CopySource="bucket/big")
     s3.put_object(Bucket="bucket", Key="gone", Body=b"")
     s3.delete_object(Bucket="bucket", Key="gone")
@@ -253,6 +257,7 @@ def test_every_version_of_an_object_is_there(restarted: Restarted) -> None:
     assert s3.get_object(Bucket="bucket", Key="k")["Body"].read() == b"two"
     assert s3.get_object(Bucket="bucket", Key="big")["Body"].read() == BIG
     assert s3.get_object(Bucket="bucket", Key="copy")["Body"].read() == BIG
+    assert s3.get_object(Bucket="bucket", Key="parts")["Body"].read() == BIG + BIG
     assert s3.get_object_tagging(Bucket="bucket", Key="big")["TagSet"] == [{"Key": "a", "Value": "b"}]
     with pytest.raises(ClientError, match="NoSuchKey"):
         s3.get_object(Bucket="bucket", Key="gone")
