@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from release.domain.identity import drop_seal
+from release.flows.stamps import stamp_after
 from simulation.faults import Fault
 from simulation.serving import Fate
 from simulation.world import Dropped, World
@@ -175,6 +176,8 @@ def operate(world: World, endpoint: str, verb: str, name: str) -> Any:
         given["reason"] = "because"
     if verb == "skip-gate":
         given["gate"] = "preflight"
+    if verb == "freeze" and world.rng.random() < 0.5:
+        given["until"] = stamp_after(world.timeline.clock(), world.rng.choice((2.0, 400.0, 5000.0)))
     return world.executions.start("operate", name, given)
 
 

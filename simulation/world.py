@@ -46,6 +46,15 @@ class SimulatedMachine:
 
 
 @dataclass
+class SimulatedWakeUps:
+    executions: Executions
+
+    def at(self, endpoint: str, instant: str) -> None:
+        given = {"verb": "wake", "endpoint": endpoint, "at": instant, "actor": "a freeze", "reason": "its end has come"}
+        self.executions.start("operate", f"wake-{endpoint}-{instant}", given)
+
+
+@dataclass
 class SimulatedWaiters:
     executions: Executions
 
@@ -116,6 +125,7 @@ class World:
             "probes": SimulatedProbes(serving=self.serving),
             "waiters": SimulatedWaiters(self.executions),
             "machine": SimulatedMachine(self.executions),
+            "wakeups": SimulatedWakeUps(self.executions),
         }
         for port in fields(House):
             if port.name not in {*real, "now"}:
