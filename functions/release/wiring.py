@@ -54,6 +54,7 @@ from release.flows.publishing import Publishing
 from release.flows.recovering import Recovering
 from release.flows.registering import Registering
 from release.flows.registration import Composer, Registrar
+from release.flows.remembering import Remembering
 from release.flows.settling import Settling
 from release.flows.shifting import Creating, Shifting
 from release.flows.sweeping import FindingWork, Sweeping, report
@@ -240,7 +241,19 @@ def settling() -> Settling:
 def operating() -> Operating:
     wakeups = StepFunctionsWakeUps(_client("stepfunctions"), machine_arn=os.environ["OPERATE_MACHINE_ARN"])
     explaining = Explaining(_table(), _serving(), _alarms(), _stack(), _now)
-    return Operating(_table(), _serving(), _queue(), approving(), _aborting(), explaining, _stack(), _now, wakeups)
+    remembering = Remembering(_table(), _artifacts(), _now)
+    return Operating(
+        _table(),
+        _serving(),
+        _queue(),
+        approving(),
+        _aborting(),
+        explaining,
+        remembering,
+        _stack(),
+        _now,
+        wakeups,
+    )
 
 
 @cache

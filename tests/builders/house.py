@@ -32,6 +32,7 @@ from release.flows.preflight import Preflighting
 from release.flows.publishing import Publishing
 from release.flows.registering import Registering
 from release.flows.registration import Composer, Registrar
+from release.flows.remembering import Remembering
 from release.flows.settling import Settling
 from release.flows.shifting import Creating, Shifting
 from release.flows.turns import Queue, Waiting
@@ -132,6 +133,7 @@ class House:
             self.scaling,
         )
         explaining = Explaining(self.table, self.serving, self.alarms, "slipway", self.now)
+        remembering = Remembering(self.table, self.artifacts, self.now)
         self.operating = Operating(
             self.table,
             self.serving,
@@ -139,6 +141,7 @@ class House:
             self.approving,
             self.aborting,
             explaining,
+            remembering,
             "slipway",
             self.now,
             self.wakeups,

@@ -62,6 +62,12 @@ class Verb(StrEnum):
     RELEASE_LEASE = "release-lease"
     ADOPT = "adopt"
     SKIP_GATE = "skip-gate"
+    WHAT_RAN = "what-ran"
+    PROVENANCE = "provenance"
+
+
+QUESTIONS = frozenset({Verb.WHY, Verb.WHAT_RAN, Verb.PROVENANCE})
+"""They change nothing, so nobody is asked for a reason."""
 
 
 A_PERSON = "a person"
@@ -80,10 +86,13 @@ class OperateInput(Contract):
     gate: Gate | None = None
     at: Timestamp | None = None
     """When to wake; the machine waits until then before it asks."""
+    as_of: Timestamp | None = None
+    """The instant that what-ran asks about."""
+    release: ReleaseId | None = None
 
     @model_validator(mode="after")
     def _fits_the_verb(self) -> Self:
-        if self.verb is not Verb.WHY and self.reason is None:
+        if self.verb not in QUESTIONS and self.reason is None:
             raise ValueError(f"say with 'reason' why you {self.verb}; it goes into the ledger")
         if (self.gate is not None) != (self.verb is Verb.SKIP_GATE):
             raise ValueError("name with 'gate' which gate to skip, and only there")
@@ -91,6 +100,10 @@ class OperateInput(Contract):
             raise ValueError("'until' is when a freeze ends; no other verb has an end")
         if self.at is not None and self.verb is not Verb.WAKE:
             raise ValueError("'at' is when to wake whoever waits; every other verb is done at once")
+        if self.as_of is not None and self.verb is not Verb.WHAT_RAN:
+            raise ValueError("'asOf' is the instant that what-ran asks about; no other verb has one")
+        if (self.release is not None) != (self.verb is Verb.PROVENANCE):
+            raise ValueError("name with 'release' whose provenance to tell, and only there")
         return self
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from release.contracts.base import ArtifactId, Contract, EndpointName, ReleaseId, RolloutId, Timestamp
+from release.contracts.history import Provenance, Ran
 from release.contracts.machines import Verb
 from release.contracts.table import EstimateItem, Freeze, Mark, PlanItem
 from release.domain.phases import Phase
@@ -217,10 +218,12 @@ class Why(Contract):
 
 
 class Operated(Contract):
-    """Answer of "Operate endpoint": one sentence, the rollout that it is about, and for `why` everything."""
+    """Answer of "Operate endpoint": one sentence, the rollout that it is about, and for a question its answer."""
 
     verb: Verb
     endpoint: EndpointName
     rollout_id: RolloutId | None = None
     sentence: str
     why: Why | None = None
+    ran: Ran | None = None
+    provenance: Provenance | None = None

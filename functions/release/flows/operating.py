@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from release.contracts.machines import A_PERSON, OperateInput, Verb
+from release.contracts.machines import A_PERSON, QUESTIONS, OperateInput, Verb
 from release.contracts.steps import ExecutionInput, Operated, Why
 from release.contracts.table import RolloutItem
 from release.domain.ledger import Happened
@@ -14,6 +14,7 @@ from release.flows.aborting import Aborting
 from release.flows.approving import Approving
 from release.flows.explaining import Explaining
 from release.flows.records import release_of, rollout_of
+from release.flows.remembering import Remembering, provenance_sentence, ran_sentence
 from release.flows.stamps import read_stamp, stamp, stamp_after
 from release.flows.turns import Queue, is_frozen
 from release.ports import Clock, Deed, Entry, ReleaseTable, Serving, WakeUps
@@ -30,6 +31,7 @@ class Operating:
     approving: Approving
     aborting: Aborting
     explaining: Explaining
+    remembering: Remembering
     stack: str
     now: Clock
     wakeups: WakeUps
@@ -48,14 +50,27 @@ class Operating:
             Verb.RELEASE_LEASE: self._release_lease,
             Verb.ADOPT: self._adopt,
         }
-        if asked.verb is Verb.WHY:
-            why = self.explaining.why(asked.endpoint)
-            return Operated(verb=asked.verb, endpoint=asked.endpoint, sentence=_summary(asked.endpoint, why), why=why)
+        if asked.verb in QUESTIONS:
+            return self._answer(asked)
         if asked.verb in deeds:
             return Operated(verb=asked.verb, endpoint=asked.endpoint, sentence=deeds[asked.verb](asked))
         rollout = self._meant(asked)
         sentence = self._about(rollout, asked)
         return Operated(verb=asked.verb, endpoint=asked.endpoint, rollout_id=rollout.rollout_id, sentence=sentence)
+
+    def _answer(self, asked: OperateInput) -> Operated:
+        if asked.verb is Verb.WHAT_RAN:
+            ran = self.remembering.what_ran(asked.endpoint, asked.as_of)
+            sentence = ran_sentence(asked.endpoint, ran)
+            return Operated(
+                verb=asked.verb, endpoint=asked.endpoint, rollout_id=ran.rollout_id, sentence=sentence, ran=ran
+            )
+        if asked.verb is Verb.PROVENANCE:
+            told = self.remembering.provenance(asked.endpoint, asked.release or "")
+            sentence = provenance_sentence(asked.endpoint, told)
+            return Operated(verb=asked.verb, endpoint=asked.endpoint, sentence=sentence, provenance=told)
+        why = self.explaining.why(asked.endpoint)
+        return Operated(verb=asked.verb, endpoint=asked.endpoint, sentence=_summary(asked.endpoint, why), why=why)
 
     def _about(self, rollout: RolloutItem, asked: OperateInput) -> str:
         if asked.verb is Verb.ABORT:
