@@ -4,10 +4,10 @@ BIN := .venv/bin
 UV_VERSION := 0.13.9
 export PYTHONPATH := functions:inference_image:.
 export SAM_CLI_TELEMETRY := 0
-SOURCES := functions slipway local ui benchmarks simulation
+SOURCES := functions slipway local ui benchmarks simulation infra
 # The image's packages share no import root with the rest, so they are checked by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test prove fault-matrix simulate seeded-bugs conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean bench-release
+.PHONY: help setup check docs test prove fault-matrix simulate seeded-bugs verify-infra conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean bench-release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,13 @@ simulate: setup ## releases in virtual time, whatever fails: SEEDS=1000 FIRST=1
 
 seeded-bugs: setup ## sixty bugs on purpose, one at a time, each of which the quick checks must notice
 	@$(BIN)/python -m simulation.seeded_bugs
+
+infra/verify/node/.ready: infra/verify/node/package-lock.json
+	cd infra/verify/node && npm ci --silent --legacy-peer-deps --omit=peer
+	@touch $@
+
+verify-infra: setup .venv-checkov/.ready .venv-parliament/.ready .venv-statelint/.ready .venv-hadolint/.ready infra/verify/node/.ready ## every checker over the templates, the machines and the Dockerfiles
+	@$(BIN)/python -m infra.verify
 
 conformance: setup ## what AWS documents of endpoints, asked of the twin and of bare moto
 	@$(BIN)/python -m tests.conformance

