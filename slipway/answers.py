@@ -7,9 +7,11 @@ from typing import Any
 from slipway.chat_stream import Usage
 from slipway.comparing import ReleaseDiff
 from slipway.doctor import Check
+from slipway.images import BuiltImage, PushedImage
 from slipway.logs import LogLine
 from slipway.money import Bill, EndpointCost
 from slipway.operations import Operated
+from slipway.packaging.package import Packaged
 from slipway.provenance import Link
 from slipway.records import EndpointState, PhaseChange, Release, Rollout
 from slipway.undelivered import Replayed
@@ -145,6 +147,9 @@ class LocalForgotten:
 
 
 ANSWERS: Mapping[str, type] = {
+    "package": Packaged,
+    "image build": BuiltImage,
+    "image push": PushedImage,
     "releases list": ReleaseList,
     "releases show": ShownRelease,
     "releases diff": ReleaseDiff,

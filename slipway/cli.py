@@ -6,6 +6,7 @@ import typer
 
 from slipway.commands.chat import chat
 from slipway.commands.evidence import doctor, events, explain, logs
+from slipway.commands.image import image
 from slipway.commands.local import local
 from slipway.commands.operate import abort, approve, break_glass, freeze, pause, resume, unfreeze, why
 from slipway.commands.package import package
@@ -41,6 +42,7 @@ for command in (
 app.add_typer(releases, name="releases")
 app.add_typer(break_glass, name="break-glass")
 app.add_typer(events, name="events")
+app.add_typer(image, name="image")
 app.add_typer(local, name="local")
 
 
