@@ -138,6 +138,7 @@ class Slipway(OperatorVerbs):
 
     def diff(self, endpoint: str, before: str, after: str) -> ReleaseDiff:
         """What differs between two releases; raises ReleaseNotFoundError, UsageError as `release`."""
+        release_id_of(after, endpoint)  # before anything is read
         first, second = self.release(endpoint, before), self.release(endpoint, after)
         manifests = (
             published_manifest(self.aws, first.artifact_id),

@@ -74,7 +74,7 @@ def print_phases(slipway: "Slipway", endpoint: str, rollout_id: str) -> "PhaseCh
 
 def _show(slipway: "Slipway", endpoint: str, rollout_id: str) -> "PhaseChange | None":
     screen = open_screen()
-    screen.data(rollout_id)
+    screen.data(slipway.rollout(endpoint, rollout_id).rollout_id)
     if not screen.is_terminal:
         return screen.phases(slipway.watch(endpoint, rollout_id))
     from slipway.live_tree import watch_tree
