@@ -167,8 +167,8 @@ class Waits:
     """A machine that asks a function and waits with a token."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, says: Result) -> None:
+        parsed: dict[str, Any] = yaml.safe_load(MACHINE)
         monkeypatch.setattr("simulation.executions.definition", lambda _: parsed)
-        parsed = yaml.safe_load(MACHINE)
         self.says, self.tokens = says, list[str]()
         self.timeline = Timeline()
         chance = Random(1)  # noqa: S311 - draws delays, keeps no secret
