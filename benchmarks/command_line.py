@@ -1,7 +1,7 @@
 """How long a person waits for the command line: the help of every command, and the list of releases.
 
-`python -m benchmarks.command_line` prints the median of some runs of each, beside an interpreter that does nothing. With
-an embedded AWS in the environment (`eval "$(slipway local env)"`) it measures `slipway releases` too.
+`python -m benchmarks.command_line` prints the median of some runs of each, beside an interpreter that does nothing.
+With an embedded AWS in the environment (`eval "$(slipway local env)"`) it measures `slipway releases` too.
 """
 
 import json

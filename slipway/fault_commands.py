@@ -1,18 +1,17 @@
 """`slipway local fault`: make the running embedded AWS fail on purpose, see what struck, and make it well again."""
 
-import http.client
 import json
 import os
 import re
 from typing import Annotated, Any
 
 import typer
-from pydantic.alias_generators import to_camel
 
+from slipway.commands.terminal import open_screen
 from slipway.errors import AwsUnreachableError, UsageError
 from slipway.local_env import Ports, RunFile
 from slipway.packaging.example_model import default_cache
-from slipway.screen import Screen
+from slipway.wire import camel
 
 _PATH = "/_local/faults"
 _TIMEOUT_S = 10.0
@@ -49,6 +48,8 @@ class FaultBoardClient:
             UsageError: the board refused; the message is its sentence.
             AwsUnreachableError: nobody answered.
         """
+        import http.client  # noqa: PLC0415 - the help of a command shall not wait for it
+
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S)
         headers = {"Content-Type": "application/json"}
         try:
@@ -79,7 +80,7 @@ def set_fault(
     """Put a fault on the board: slipway local fault set api throttled --service dynamodb --times 3."""
     body = fault_of(words)
     new = FaultBoardClient.of_the_running().ask("POST", body=body)
-    screen = Screen()
+    screen = open_screen()
     screen.data(json.dumps(new) if as_json else new["id"])
     if not as_json:
         screen.say(f"{_sentence(new)}; `slipway local fault clear {new['id']}` ends it")
@@ -89,7 +90,7 @@ def set_fault(
 def list_faults(*, as_json: AsJson = False) -> None:
     """List the faults that are set, and how often each struck."""
     faults = FaultBoardClient.of_the_running().ask("GET")["faults"]
-    screen = Screen()
+    screen = open_screen()
     if as_json:
         screen.data(json.dumps(faults))
     elif not faults:
@@ -111,7 +112,7 @@ def clear_faults(
     board = FaultBoardClient.of_the_running()
     cleared = [fault_id] if fault_id else [one["id"] for one in board.ask("GET")["faults"]]
     board.ask("DELETE", f"/{fault_id}" if fault_id else "")
-    screen = Screen()
+    screen = open_screen()
     if as_json:
         screen.data(json.dumps({"cleared": cleared}))
     else:
@@ -127,7 +128,7 @@ def list_kinds(*, as_json: AsJson = False) -> None:
         name: {"failures": failures_of(kind), "fields": [one for one in fields_of(kind) if one != "failure"]}
         for name, kind in fault_kinds().items()
     }
-    screen = Screen()
+    screen = open_screen()
     if as_json:
         screen.data(json.dumps(kinds))
         return
@@ -153,7 +154,7 @@ def fault_of(words: list[str]) -> dict[str, Any]:
             raise UsageError(f"{word!r} is no option; write fields as --service s3 or --service=s3")
         if option[2] is None and not rest:
             raise UsageError(f"{word} needs a value; `slipway local fault kinds` lists the fields")
-        body[to_camel(option[1].replace("-", "_"))] = option[2] if option[2] is not None else rest.pop(0)
+        body[camel(option[1].replace("-", "_"))] = option[2] if option[2] is not None else rest.pop(0)
     return body
 
 

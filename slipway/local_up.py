@@ -278,9 +278,18 @@ def _run(
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         run.world.processes.stop_all(_STOP_GRACE_S)
-        if not keep_state:
+        if keep_state:
+            _tell_of_lost_state(run)
+        else:
             shutil.rmtree(state_dir, ignore_errors=True)
         note.remove(cache)
+
+
+def _tell_of_lost_state(run: Run) -> None:
+    """What could not be written down is gone, and nobody reads the log of a run that has ended."""
+    last = run.log.read_text(errors="replace").strip().rpartition("\n")[2]
+    if "state was not kept" in last:
+        run.screen.error(last)
 
 
 def _end_on(*numbers: signal.Signals) -> None:
