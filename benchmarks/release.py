@@ -31,7 +31,7 @@ from tests.builders.artifacts import artifact
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 PRICES: dict[str, Any] = json.loads((Path(__file__).parent / "release_prices.json").read_text(encoding="utf-8"))
-RELEASES = 7
+RELEASES = 5
 LIMIT_S = 300.0
 MOST_TRANSITIONS, MOST_DOLLARS, MOST_OWN_S, MOST_IMPORT_MS = 60, 0.005, 2.0, 150.0
 PARAMETERS = {"BakeSeconds": "0", "StepWaitSeconds": "0", "Preflight": "false", "StartupTimeoutSeconds": "120"}

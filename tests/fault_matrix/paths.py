@@ -65,6 +65,10 @@ class Stage:
             time.sleep(_POLL_S)
         return seen
 
+    def registered(self, rollouts: int) -> Sight:
+        """Wait until there are so many rollouts."""
+        return self.until(lambda seen: len(seen.rollouts) >= rollouts, f"{rollouts} rollouts are registered")
+
     def ended(self, execution_arn: str) -> None:
         """Wait for the end of an execution that a person started."""
         clock, states = self.slipway.world.clock, self.slipway.client("stepfunctions")

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
@@ -14,7 +13,7 @@ from tests.fault_matrix.boundary import Site
 from tests.fault_matrix.cases import Case, cases_of, faults_of
 from tests.fault_matrix.faults import CallFault, InvocationFault
 from tests.fault_matrix.matrix import Matrix, Outcome
-from tests.fault_matrix.world import Slipway, running
+from tests.fault_matrix.world import Slipway
 
 # Each was a violation once, or would be one if a retry, a fence or a comparison were missing.
 SAMPLE = (
@@ -22,12 +21,6 @@ SAMPLE = (
     r"update/settle_rollout/\d+\w*-dynamodb\.TransactWriteItems/denied",
     r"update/verify_release/\d+\w*-sagemaker\.DescribeEndpoint/crashed",
 )
-
-
-@pytest.fixture(scope="module")
-def slipway() -> Iterator[Slipway]:
-    with running() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
