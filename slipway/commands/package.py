@@ -31,7 +31,7 @@ def package(
 
     screen = open_screen()
     request = PackageRequest(source, output, revision, name, quantise, chat_template, golden, licence, sign)
-    with screen.upload(f"artifact of {source}") as on_progress:
+    with screen.upload(f"artifact of {Path(source).name}") as on_progress:
         made = make(request, on_progress, screen.say)
     if as_json:
         print_json(made)

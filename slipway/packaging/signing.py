@@ -96,18 +96,30 @@ class KmsKey:
         return _pem(self._public)
 
     def sign(self, message: bytes) -> bytes:
+        """Raises SignerFailedError: the answer is no signature of this key over this message."""
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - see KeyFile
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA  # noqa: PLC0415 - the same
+
         algorithm = _hash_of(self._public.curve.key_size)
-        digest = hashlib.new(algorithm.name, message).digest()
+        whole = len(message) <= _KMS_MESSAGE_BYTES
         with self._translated():
             made: bytes = self._client.sign(
                 KeyId=self._key_id,
-                Message=digest,
-                MessageType="DIGEST",
+                Message=message if whole else hashlib.new(algorithm.name, message).digest(),
+                MessageType="RAW" if whole else "DIGEST",
                 SigningAlgorithm=_KMS_ALGORITHMS[algorithm.name],
             )["Signature"]
+        try:
+            self._public.verify(made, message, ECDSA(algorithm))
+        except InvalidSignature as error:
+            raise SignerFailedError(
+                f"what the KMS key {self._key_id} signed is not what it was asked to sign; sign with a key in a file"
+            ) from error
         return made
 
 
+# The longest message that KMS hashes itself (AWS KMS API Reference, Sign).
+_KMS_MESSAGE_BYTES = 4096
 _KMS_ALGORITHMS = {"sha256": "ECDSA_SHA_256", "sha384": "ECDSA_SHA_384", "sha512": "ECDSA_SHA_512"}
 
 

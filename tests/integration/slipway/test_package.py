@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import torch
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from moto import mock_aws
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GgufConfig
 
@@ -377,3 +379,26 @@ def test_two_runs_never_share_an_output(model: Path, tmp_path: Path, monkeypatch
     made(model, tmp_path / "artifact")
 
     assert len(told) == 1
+
+
+def test_a_kms_key_signs_what_the_examination_verifies(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        client: Any = boto3.client("kms")
+        key_id = client.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+        public = serialization.load_der_public_key(client.get_public_key(KeyId=key_id)["PublicKey"])
+        pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+        made(model, tmp_path / "artifact", sign=f"kms:{key_id}")
+
+        with pytest.raises(SlipwayError, match="NotFoundException") as refused:
+            made(model, tmp_path / "never", sign="kms:alias/none")
+    envelope = read_envelope((tmp_path / "artifact" / "model.sig").read_bytes())
+    no_client: Any = None
+    assert SsmSigners(no_client, stack="slipway").verified(pem.decode(), envelope.signed, envelope.signatures[0])
+    assert refused.value.exit_code == 5
