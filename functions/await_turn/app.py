@@ -15,6 +15,7 @@ logger = Logger()
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     step = TurnStep.parse(event)
     logger.append_keys(endpoint=step.endpoint, rolloutId=step.rollout_id)
+    logger.set_correlation_id(step.rollout_id.partition("-")[0])  # the release's
     answer = waiting().await_turn(step).wire()
     logger.info("turn asked for", **answer)
     return answer

@@ -15,6 +15,7 @@ logger = Logger()
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     step = FollowStep.parse(event)
     logger.append_keys(endpoint=step.endpoint, rolloutId=step.rollout_id)
+    logger.set_correlation_id(step.rollout_id.partition("-")[0])  # the release's
     answer = following().follow(step).wire()
     logger.info("rollout followed", **answer)
     return answer

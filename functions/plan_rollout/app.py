@@ -15,6 +15,7 @@ logger = Logger()
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     step = PlanStep.parse(event)
     logger.append_keys(endpoint=step.endpoint, rolloutId=step.rollout_id)
+    logger.set_correlation_id(step.rollout_id.partition("-")[0])  # the release's
     answer = planning().plan(step).wire()
     logger.info("rollout planned", **answer)
     return answer

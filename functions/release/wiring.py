@@ -35,6 +35,8 @@ from release.adapters.table import DynamoReleaseTable
 from release.adapters.uploads import S3Uploads
 from release.adapters.waiters import StepFunctionsWaiters
 from release.contracts.sweep import ReportStep, SweepReport
+from release.contracts.table import RolloutItem
+from release.domain.phases import Phase
 from release.flows.aborting import Aborting
 from release.flows.approving import Approving
 from release.flows.building import Where
@@ -84,8 +86,14 @@ def _stack() -> str:
 
 @cache
 def _table() -> DynamoReleaseTable:
-    table = os.environ["RELEASE_TABLE"]
-    return DynamoReleaseTable(_client("dynamodb"), table=table, tell=_events().phase_changed)
+    return DynamoReleaseTable(_client("dynamodb"), table=os.environ["RELEASE_TABLE"], tell=_tell)
+
+
+def _tell(rollout: RolloutItem, phase: Phase, reason: str) -> None:
+    from release.adapters.measures import EmbeddedMeasures  # noqa: PLC0415 - imported when the first phase changes
+
+    EmbeddedMeasures(stack=_stack(), now=_now).phase_changed(rollout, phase)
+    _events().phase_changed(rollout, phase, reason)
 
 
 @cache
