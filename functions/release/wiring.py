@@ -288,7 +288,15 @@ def _inventory() -> AwsInventory:
 def _drifting() -> Drifting:
     images = EcrImages(_client("ecr"))
     ground = Ground(
-        _serving(), _inventory(), _alarms(), _metrics(), _artifacts(), _uploads(), images=images, pushes=_pushes()
+        _serving(),
+        _inventory(),
+        _alarms(),
+        _metrics(),
+        _artifacts(),
+        _uploads(),
+        images=images,
+        pushes=_pushes(),
+        scaling=_scaling(),
     )
     where = Where(os.environ["ARTIFACT_BUCKET"], os.environ["EXECUTION_ROLE_ARN"])
     return Drifting(_table(), ground, _events(), _stack(), where, _now)

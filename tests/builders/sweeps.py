@@ -40,6 +40,7 @@ class Sweeper:
             self.uploads,
             house.images,
             self.pushes,
+            house.scaling,
         )
         where = Where(house.artifacts.bucket, ROLE)
         drifting = Drifting(house.table, ground, self.news, "slipway", where, house.now)

@@ -139,6 +139,9 @@ class FakeScaling:
         self.bounds.pop(endpoint_name, None)
         self.suspended.discard(endpoint_name)
 
+    def is_at_work(self, endpoint_name: str) -> bool:
+        return endpoint_name in self.bounds and endpoint_name not in self.suspended
+
     def _check(self) -> None:
         if self.refused:
             raise RolloutFailedError(self.refused)

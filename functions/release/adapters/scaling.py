@@ -29,7 +29,7 @@ class VariantScaling:
         self._client = client
 
     def suspend(self, endpoint_name: str) -> None:
-        if self._is_registered(endpoint_name):
+        if self._targets(endpoint_name):
             with _refused(f"suspending the scaling of {endpoint_name}"):
                 self._client.register_scalable_target(**_variant(endpoint_name), SuspendedState=_suspended(yes=True))
 
@@ -58,7 +58,11 @@ class VariantScaling:
         except _NobodyError:
             return
 
-    def _is_registered(self, endpoint_name: str) -> bool:
+    def is_at_work(self, endpoint_name: str) -> bool:
+        states = [target.get("SuspendedState", {}) for target in self._targets(endpoint_name)]
+        return any(not any(state.values()) for state in states)
+
+    def _targets(self, endpoint_name: str) -> list[dict[str, Any]]:
         variant = _variant(endpoint_name)
         with _refused(f"looking at the scaling of {endpoint_name}"):
             reply = self._client.describe_scalable_targets(
@@ -66,7 +70,7 @@ class VariantScaling:
                 ResourceIds=[variant["ResourceId"]],
                 ScalableDimension=variant["ScalableDimension"],
             )
-        return bool(reply["ScalableTargets"])
+        return list(reply["ScalableTargets"])
 
 
 def _variant(endpoint_name: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class DriftKind(StrEnum):
     IMAGE_GONE = "imageGone"
     TAG_MOVED = "tagMoved"
     ARTIFACT_CHANGED = "artifactChanged"
+    SCALING_LOST = "scalingLost"
     ALARM_GONE = "alarmGone"
     LEDGER_BROKEN = "ledgerBroken"
 

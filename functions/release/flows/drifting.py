@@ -35,6 +35,7 @@ from release.ports import (
     Metrics,
     Pushes,
     ReleaseTable,
+    Scaling,
     Serving,
     Uploads,
     Written,
@@ -56,6 +57,7 @@ class Ground:
     uploads: Uploads
     images: Images
     pushes: Pushes
+    scaling: Scaling
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Drifting:
         live = self.table.rollout(endpoint, record.live_rollout_id) if record and record.live_rollout_id else None
         if live:
             found += [*self._endpoint(live), *self._of_release(live, mend=not dry_run)]
+            found += self._scaling(live, mend=not dry_run)
         if not dry_run:
             self._tell(endpoint, found)
         return found
@@ -141,11 +144,7 @@ class Drifting:
     def _endpoint(self, live: RolloutItem) -> Iterator[Drift]:
         names = Names(self.stack, live.endpoint)
         state = self.ground.serving.describe(names.sagemaker_endpoint)
-        # Asked after the look: a rollout that took the lease before it may have moved the endpoint meanwhile.
-        if self.table.lease_holder(live.endpoint, stamp(self.now())):
-            return
-        record = self.table.endpoint(live.endpoint)
-        if record is None or record.live_rollout_id != live.rollout_id:
+        if self._is_anothers(live):
             return
         drift = endpoint_drift(
             state,
@@ -155,6 +154,28 @@ class Drifting:
         )
         if drift:
             yield drift
+
+    def _is_anothers(self, live: RolloutItem) -> bool:
+        """Asked after a look: a rollout that took the lease before it may have changed what was seen."""
+        record = self.table.endpoint(live.endpoint)
+        held = self.table.lease_holder(live.endpoint, stamp(self.now()))
+        return bool(held) or record is None or record.live_rollout_id != live.rollout_id
+
+    def _scaling(self, live: RolloutItem, *, mend: bool) -> Iterator[Drift]:
+        """A target that is gone, or that a rollout suspended and never resumed."""
+        name, bounds = Names(self.stack, live.endpoint).sagemaker_endpoint, release_of(self.table, live).config.scaling
+        state = self.ground.serving.describe(name)
+        if bounds is None or state is None or self.ground.scaling.is_at_work(name) or self._is_anothers(live):
+            return
+        done = "the sweep lets it scale again"
+        if mend:
+            try:
+                self.ground.scaling.ensure(name, bounds)
+            except RolloutFailedError as error:
+                mend, done = False, str(error)
+            else:
+                done = f"it scales again, {bounds.sentence()}"
+        yield Drift(DriftKind.SCALING_LOST, name, f"endpoint {name} does not scale, its release does; {done}", mend)
 
     def _of_release(self, live: RolloutItem, *, mend: bool) -> Iterator[Drift]:
         release = release_of(self.table, live)

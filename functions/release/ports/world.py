@@ -93,6 +93,10 @@ class Scaling(Protocol):
         """Scale within the bounds from now on, whatever was before; the endpoint has to exist."""
         ...
 
+    def is_at_work(self, endpoint_name: str) -> bool:
+        """Whether the endpoint is scaled, and not suspended."""
+        ...
+
     def remove(self, endpoint_name: str) -> None:
         """Scale it no more. An endpoint that is not scaled: nothing to do."""
         ...

@@ -322,6 +322,41 @@ def test_a_deleted_model_or_config_is_made_again_the_same(sweeper: Sweeper, what
     assert kinds(sweeper) == []
 
 
+@pytest.mark.parametrize("how", ["gone", "suspended"])
+def test_a_live_fleet_that_scales_no_more_scales_again(sweeper: Sweeper, how: str) -> None:
+    sweeper.house.live()
+    scaling = sweeper.house.scaling
+    before = dict(scaling.bounds)
+    assert before
+    scaling.remove(ENDPOINT) if how == "gone" else scaling.suspend(ENDPOINT)
+
+    assert kinds(sweeper) == [("scalingLost", True)]
+
+    assert (scaling.bounds, scaling.suspended) == (before, set())
+    assert kinds(sweeper) == []
+
+
+def test_scaling_that_is_refused_is_told_with_the_refusal(sweeper: Sweeper) -> None:
+    sweeper.house.live()
+    sweeper.house.scaling.remove(ENDPOINT)
+    sweeper.house.scaling.refused = "the account has no room for another target"
+
+    (drift,) = sweeper.sweep().drift
+
+    assert (str(drift.kind), drift.mended) == ("scalingLost", False)
+    assert "no room for another target" in drift.reason
+
+
+def test_a_suspension_under_a_lease_is_left_alone(sweeper: Sweeper) -> None:
+    sweeper.house.live("v1")
+    step = sweeper.house.shifted("v2")
+    sweeper.runs(step.rollout_id)
+    assert sweeper.house.scaling.suspended == {ENDPOINT}
+
+    assert kinds(sweeper) == []
+    assert sweeper.house.scaling.suspended == {ENDPOINT}
+
+
 def test_a_deleted_alarm_of_a_rollout_that_moves_traffic_is_made_again(sweeper: Sweeper) -> None:
     sweeper.house.live("v1")
     step = sweeper.house.shifted("v2")
