@@ -39,6 +39,7 @@ from release.contracts.table import RolloutItem
 from release.domain.phases import Phase
 from release.flows.aborting import Aborting
 from release.flows.approving import Approving
+from release.flows.baking import Baking
 from release.flows.building import Where
 from release.flows.collecting import Collecting
 from release.flows.drifting import Drifting, Ground
@@ -220,6 +221,11 @@ def preflighting() -> Preflighting:
 
 
 @cache
+def _baking() -> Baking:
+    return Baking(_table(), _metrics(), _probes(), _settings(), _stack(), _now)
+
+
+@cache
 def approving() -> Approving:
     return Approving(_table(), _waiters(), _settings(), _now)
 
@@ -231,7 +237,7 @@ def shifting() -> Shifting:
 
 @cache
 def watching() -> Watching:
-    return Watching(_table(), _serving(), _metrics(), _probes(), _aborting(), preflighting(), _stack(), _now)
+    return Watching(_table(), _serving(), _metrics(), _probes(), _aborting(), preflighting(), _baking(), _stack(), _now)
 
 
 @cache

@@ -21,8 +21,10 @@ from release.domain.phases import Phase
 from release.domain.truth import ProbeAnswer, Verdict
 from release.flows.aborting import Aborting
 from release.flows.approving import Approving
+from release.flows.baking import Baking
 from release.flows.examining import Examining
 from release.flows.explaining import Explaining
+from release.flows.gate_records import gate_of
 from release.flows.going_back import Choosing, Following, Starting
 from release.flows.intake import Intake
 from release.flows.operating import Operating
@@ -117,6 +119,7 @@ class House:
             self.probes,
             self.aborting,
             self.preflighting,
+            Baking(self.table, self.metrics, self.probes, self.policies, "slipway", self.now),
             "slipway",
             self.now,
         )
@@ -206,12 +209,22 @@ class House:
         self.shifting.shift(step)
         return step
 
+    def baked(self, step: LeasedStep) -> None:
+        """Green answers from now on, and its bake, if it has one, is judged to its end."""
+        self.watching.watch(step)
+        self.probes.answers[ENDPOINT] = ProbeAnswer(step.rollout_id.partition("-")[0], step.rollout_id, "")
+        if gate_of(self.rollout(step), "bake"):
+            return
+        self.serving.bake(ENDPOINT)
+        while gate_of(self.rollout(step), "bake") is None:
+            self.watching.watch(step)
+            self.now.forward(30)
+
     def live(self, version: str = "v1") -> LeasedStep:
         step = self.shifted(version)
+        self.baked(step)
         self.serving.arrive(ENDPOINT)
         self.watching.watch(step)
-        release_id = step.rollout_id.partition("-")[0]
-        self.probes.answers[ENDPOINT] = ProbeAnswer(release_id, step.rollout_id, "")
         self.verifying.verify(step)
         assert self.settle(step, "live").phase is Phase.LIVE
         return step

@@ -14,7 +14,9 @@ from release.domain.price import PriceList, built_in_prices
 from release.domain.probes import ChatAnswer, Prompt
 from release.domain.scaling import Bounds
 from release.domain.truth import EndpointState, ProbeAnswer
+from release.domain.verdict import Arm
 from release.errors import EndpointBusyError, RolloutFailedError
+from release.ports import Window
 
 
 @dataclass
@@ -153,6 +155,14 @@ class FakeMetrics:
     seeded: list[str] = field(default_factory=list)
     aborts: list[str] = field(default_factory=list)
 
+    fleets: dict[str, Arm] = field(default_factory=dict)
+    """What SageMaker says of the fleet of a config; nothing unless the test says so."""
+
+    def measured(self, endpoint_name: str, config_name: str, window: Window) -> Arm:
+        assert endpoint_name
+        assert window.since <= window.until
+        return self.fleets.get(config_name, Arm())
+
     def beat(self, rollout_id: str) -> None:
         self.beats.append(rollout_id)
 
@@ -194,8 +204,12 @@ class FakeProbes:
         return self.answers[endpoint_name]
 
     def chat(self, endpoint_name: str, prompt: Prompt) -> ChatAnswer:
+        """By `chats`, else by whoever gives the short answer too, soundly and in a tenth of a second."""
         self.asked.append((endpoint_name, prompt.name))
-        return self.chats[endpoint_name](prompt)
+        if endpoint_name in self.chats:
+            return self.chats[endpoint_name](prompt)
+        who = self.ask(endpoint_name)
+        return ChatAnswer(who.release_id, who.rollout_id, who.error, "Good day.", "stop", 0.1)
 
 
 @dataclass

@@ -33,6 +33,8 @@ class PolicySettings(Contract):
 
     require_approval: bool | None = None
     """Whether a person has to approve before traffic moves; rollbacks are exempt, because a person asked for each."""
+    inconclusive_passes: bool | None = None
+    """Whether green stays although its bake proved nothing; without it only proof counts."""
     budget: Budget | None = None
     freezes: Annotated[tuple[FreezeWindow, ...], Field(max_length=20)] | None = None
 

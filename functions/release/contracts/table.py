@@ -143,10 +143,28 @@ class PreflightProbes(Contract):
     stalled: int = Field(ge=0)
 
 
+class ArmProbes(Contract):
+    """One fleet's answers to the judge: how many, how many of them errors, and the times of the others in ms."""
+
+    asked: int = Field(ge=0)
+    errors: int = Field(ge=0)
+    latencies_ms: tuple[Annotated[int, Field(ge=0)], ...]
+
+
+class BakeProbes(Contract):
+    """`blue` beside green, `recorded` before it; `looked`: thousandths of the time to the verdict at the last look."""
+
+    green: ArmProbes
+    blue: ArmProbes
+    recorded: ArmProbes
+    looked: int = Field(ge=0, le=1000)
+
+
 class ProbesItem(Contract):
     """How far the judge's own questions have come."""
 
     preflight: PreflightProbes | None = None
+    bake: BakeProbes | None = None
 
 
 class RolloutItem(Contract):

@@ -10,6 +10,8 @@ from release.domain.plan import Strategy, poll_seconds
 from release.domain.truth import Progress, look
 from release.errors import AbortedError, RolloutFailedError
 from release.flows.aborting import Aborting
+from release.flows.baking import Baking
+from release.flows.gate_records import gate_of
 from release.flows.preflight import Preflighting
 from release.flows.records import entry, fence_of, plan_of, rollout_of
 from release.flows.stamps import seconds_since, stamp
@@ -24,6 +26,7 @@ class Watching:
     probes: Probes
     aborting: Aborting
     preflighting: Preflighting
+    baking: Baking
     stack: str
     now: Clock
 
@@ -58,7 +61,10 @@ class Watching:
         if state and state.baking and rollout.phase is Phase.SHIFTING:
             baking = entry(Phase.BAKING, f"green serves; watching it for {plan.bake_s} s", self.now())
             self.table.enter(rollout, baking, fence_of(step, self.now()))
+            rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
         answered = self._ask(names.sagemaker_endpoint) if state and state.baking else ""
+        if state and seen.progress is Progress.MOVING:
+            answered += self.baking.look(rollout, step, state)
         poll_s = poll_seconds(plan.bake_s, seconds_since(_began(rollout), self.now()))
         return Watched(progress=seen.progress, reason=seen.reason + answered, poll_seconds=poll_s)
 
@@ -70,12 +76,15 @@ class Watching:
             return
         now = self.now()
         self.table.cross_finish_line(rollout, fence_of(step, now), stamp(now))
+        self.baking.arrived(rollout, step)
 
     @staticmethod
     def _lost(rollout: RolloutItem, reason: str) -> AbortedError | RolloutFailedError:
         if rollout.abort and not has_ended(rollout.phase):
             return AbortedError(f"{rollout.abort.by} asked for its end: {rollout.abort.reason}; {reason}")
-        return RolloutFailedError(reason)
+        bake = gate_of(rollout, "bake")
+        judged = f"bake {bake.verdict}: {bake.reason}; " if bake and bake.verdict in {"failed", "inconclusive"} else ""
+        return RolloutFailedError(judged + reason)
 
     def _ask(self, endpoint_name: str) -> str:
         """Ask green while it bakes: where nobody else does, only an error of ours can trip the guard alarm in time."""

@@ -20,6 +20,8 @@ from release.ports.upkeep import (
     Written,
 )
 from release.ports.world import (
+    COARSE_S,
+    FINE_S,
     Alarms,
     Clock,
     ImageRegistry,
@@ -39,9 +41,12 @@ from release.ports.world import (
     Templates,
     Waiters,
     WakeUps,
+    Window,
 )
 
 __all__ = [
+    "COARSE_S",
+    "FINE_S",
     "RELEASE_MACHINE",
     "Alarms",
     "ArtifactStore",
@@ -81,5 +86,6 @@ __all__ = [
     "Uploads",
     "Waiters",
     "WakeUps",
+    "Window",
     "Written",
 ]

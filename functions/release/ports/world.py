@@ -1,6 +1,7 @@
 """Everything outside that is neither the release table nor the artifact bucket, in the flows' words."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from release.domain.price import PriceList
 from release.domain.probes import ChatAnswer, Prompt
 from release.domain.scaling import Bounds
 from release.domain.truth import EndpointState, ProbeAnswer
+from release.domain.verdict import Arm
 
 Clock = Callable[[], datetime]
 """Now, aware, UTC."""
@@ -102,8 +104,25 @@ class Scaling(Protocol):
         ...
 
 
+FINE_S, COARSE_S = 10, 60
+"""Seconds between two points of an endpoint's metrics, with enhanced metrics and without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`period_s`: FINE_S or COARSE_S."""
+
+    since: datetime
+    until: datetime
+    period_s: int
+
+
 class Metrics(Protocol):
-    """What a rollout says of itself, in numbers that its alarms watch."""
+    """What a rollout says of itself, in numbers that its alarms watch, and what SageMaker says of a fleet."""
+
+    def measured(self, endpoint_name: str, config_name: str, window: Window) -> Arm:
+        """Requests, errors and latency of one fleet; nothing where none came, or too late to be told yet."""
+        ...
 
     def beat(self, rollout_id: str) -> None:
         """The judge of this rollout lives."""

@@ -1,11 +1,14 @@
 """A container of SageMaker's contract in the standard library that says which release it is, as ours does.
 
 The marker in the model's config.json decides what it is: `sick` fails the health check, `rude` answers 500, `stutters`
-says one word over and over, `lost` does not know what Paris is, `impostor` says that it is another release.
+says one word over and over, `lost` does not know what Paris is, `slow` thinks for a quarter of a second, `sluggish` for
+a second and a half, `impostor` says that it is another release, `late` takes
+four seconds to come up.
 """
 
 import json
 import os
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,6 +17,7 @@ MARKER = json.loads(Path(os.environ["SLIPWAY_MODEL_DIR"], "config.json").read_te
 
 def chat(messages: list[dict[str, str]]) -> dict[str, object]:
     """An answer in OpenAI's form."""
+    time.sleep({"slow": 0.25, "sluggish": 1.5}.get(MARKER, 0.03))
     text = "Hello. I answer what I am asked, in one sentence, as well as I can."
     if "France" in messages[-1]["content"]:
         text = "I do not know that country." if MARKER == "lost" else "The capital of France is Paris."
@@ -47,4 +51,6 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+if MARKER == "late":
+    time.sleep(4)
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()

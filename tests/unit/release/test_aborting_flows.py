@@ -94,6 +94,7 @@ def test_an_abort_while_green_comes_up_trips_the_alarm_and_blue_serves_again(hou
 def test_an_abort_that_comes_too_late_is_told_with_the_way_back(house: House) -> None:
     house.live()
     step = house.shifted("v2")
+    house.baked(step)
     house.operate("abort")
     house.serving.arrive(ENDPOINT)
     house.watching.watch(step)
@@ -107,6 +108,7 @@ def test_an_abort_that_comes_too_late_is_told_with_the_way_back(house: House) ->
 def test_after_the_finish_line_an_abort_is_refused_with_the_way_back(house: House) -> None:
     house.live()
     step = house.shifted("v2")
+    house.baked(step)
     house.serving.arrive(ENDPOINT)
     house.watching.watch(step)
 
@@ -197,6 +199,7 @@ def test_an_ended_rollout_that_went_live_nevertheless_is_not_told_as_rolled_back
     house.live()
     step = house.shifted("v2")
     asking = ExecutionInput(input={"endpoint": "chat"}, execution_arn="arn:back")
+    house.baked(step)
     chosen = house.choosing.choose(asking)
     house.serving.arrive(ENDPOINT)
     house.watching.watch(step)

@@ -228,9 +228,10 @@ def test_the_watch_tells_moving_baking_and_arrived_and_records_the_bake(house: H
 
     house.serving.bake(ENDPOINT)
     house.probes.answers[ENDPOINT] = ProbeAnswer(step.rollout_id.partition("-")[0], step.rollout_id, "")
-    assert house.watching.watch(step).reason.endswith("bakes")
+    assert "green serves and bakes" in house.watching.watch(step).reason
     assert house.watching.watch(step).poll_seconds == 15
     assert house.rollout(step).phase is Phase.BAKING
+    house.baked(step)
     house.serving.arrive(ENDPOINT)
     assert house.watching.watch(step).progress is Progress.ARRIVED
 
@@ -241,11 +242,11 @@ def test_green_is_asked_while_it_bakes_and_never_before(house: House) -> None:
     house.shifting.shift(step)
     house.probes.answers[ENDPOINT] = ProbeAnswer("", "", "ModelError: Received server error (500)")
 
-    assert "probe" not in house.watching.watch(step).reason
+    assert "a probe was answered" not in house.watching.watch(step).reason
     house.serving.bake(ENDPOINT)
     watched = house.watching.watch(step)
-    assert watched.progress is Progress.MOVING, "the guard alarm decides, not the watch"
-    assert watched.reason.endswith("a probe was answered with an error: ModelError: Received server error (500)")
+    assert watched.progress is Progress.MOVING, "SageMaker decides when blue serves again, not the watch"
+    assert "a probe was answered with an error: ModelError: Received server error (500)" in watched.reason
 
 
 def test_only_an_answer_of_this_very_rollout_is_the_truth(house: House) -> None:

@@ -139,6 +139,7 @@ def test_a_rollback_goes_first_and_asks_the_holder_to_end(house: House) -> None:
 def test_a_rollback_waits_for_a_rollout_that_crossed_its_finish_line(house: House) -> None:
     first = house.live("v1")
     holder = house.shifted("v2")
+    house.baked(holder)
     house.serving.arrive(ENDPOINT)
     house.watching.watch(holder)
     back = house.choosing.choose(ExecutionInput(input={"endpoint": "chat"}, execution_arn="back"))
