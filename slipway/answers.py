@@ -146,6 +146,16 @@ class LocalForgotten:
     removed: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class SimulatedSeed:
+    """`calls`: of the ports; `violations`: a sentence for each promise that was broken."""
+
+    seed: int
+    rollouts: int
+    calls: int
+    violations: tuple[str, ...]
+
+
 ANSWERS: Mapping[str, type] = {
     "package": Packaged,
     "image build": BuiltImage,
@@ -173,6 +183,7 @@ ANSWERS: Mapping[str, type] = {
     "events list": WaitingEvents,
     "events replay": ReplayedEvents,
     "chat": ChatAnswer,
+    "simulate": SimulatedSeed,
     "local status": LocalStatus,
     "local down": LocalEnd,
     "local reset": LocalForgotten,

@@ -12,6 +12,7 @@ from slipway.commands.operate import abort, approve, break_glass, freeze, pause,
 from slipway.commands.package import package
 from slipway.commands.push import push
 from slipway.commands.releases import cost, releases, rollback, watch
+from slipway.commands.simulate import simulate
 from slipway.errors import SlipwayError
 
 app = typer.Typer(
@@ -37,6 +38,7 @@ for command in (
     explain,
     logs,
     chat,
+    simulate,
 ):
     app.command()(command)
 app.add_typer(releases, name="releases")
