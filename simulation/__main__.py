@@ -9,7 +9,7 @@ from itertools import islice
 
 from simulation.run import Outcome, simulate
 
-_CHUNK = 100
+_CHUNK = 25
 _SHOWN = 10
 
 

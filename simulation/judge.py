@@ -85,11 +85,28 @@ class Judge:
             self.violate(f"0 failures have names: {execution.machine}, {state}: {result.cause}")
 
     def execution_ended(self, execution: "Execution") -> None:
-        if execution.machine != "release" or execution.status != "SUCCEEDED":
+        if execution.machine != "release":
+            return
+        self._judge_left_open(execution)
+        if execution.status != "SUCCEEDED":
             return
         phase = (execution.output or {}).get("phase")
         if phase not in {"live", "superseded", "skipped"}:
             self.violate(f"9 success means live: {execution.arn} succeeded as {phase}")
+        if execution.given.get("planOnly") and phase != "skipped":
+            self.violate(f"9 success means live: {execution.arn} was only to plan, and ended as {phase}")
+
+    def _judge_left_open(self, execution: "Execution") -> None:
+        """Only a machine that calls a person, or that ran out of its days, may leave its rollout to the sweep."""
+        if execution.error == "RolloutStuck" or execution.status == "TIMED_OUT":
+            return
+        rollouts = [item for item in self._world.table.items.values() if isinstance(item, RolloutItem)]
+        for rollout in rollouts:
+            if rollout.execution_arn == execution.arn and str(rollout.phase) not in ENDED:
+                self.violate(
+                    f"3 every record ends: {execution.arn} ended with {execution.error} and left its rollout "
+                    f"{rollout.phase}"
+                )
 
     # Calls ---------------------------------------------------------------------------------------------------------
 

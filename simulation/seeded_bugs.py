@@ -79,9 +79,13 @@ def checks(seeds: int) -> Mapping[str, list[str]]:
     }
 
 
-def caught(tree: Path, seeds: int) -> Caught | None:
-    """The first check that the tree does not pass."""
-    for name, command in checks(seeds).items():
+def caught(tree: Path, asked: Mapping[str, list[str]]) -> Caught | None:
+    """The first check that the tree does not pass.
+
+    Args:
+        asked: checks by name, as `checks` has them.
+    """
+    for name, command in asked.items():
         said = _failure(tree, name, command)
         if said:
             return Caught(name, said)
@@ -127,7 +131,7 @@ def _with(bug: Bug, tree: Path) -> Iterator[None]:
         place.write_text(sound)
 
 
-def hunt(listed: list[Bug], seeds: int, processes: int) -> Iterator[tuple[Bug, Caught | None]]:
+def hunt(listed: list[Bug], asked: Mapping[str, list[str]], processes: int) -> Iterator[tuple[Bug, Caught | None]]:
     """Put in one bug after the other, in as many trees as there are processes.
 
     Raises:
@@ -138,7 +142,7 @@ def hunt(listed: list[Bug], seeds: int, processes: int) -> Iterator[tuple[Bug, C
         for number in range(processes):
             trees.put(_copy(Path(folder) / str(number)))
         sound = trees.get()
-        if against := caught(sound, seeds):
+        if against := caught(sound, asked):
             raise RuntimeError(f"without any bug {against.check} fails already: {against.said}")
         trees.put(sound)
 
@@ -146,7 +150,7 @@ def hunt(listed: list[Bug], seeds: int, processes: int) -> Iterator[tuple[Bug, C
             tree = trees.get()
             try:
                 with _with(bug, tree):
-                    return bug, caught(tree, seeds)
+                    return bug, caught(tree, asked)
             finally:
                 trees.put(tree)
 
@@ -159,12 +163,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=2000, help="seeds of the simulation for each bug")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", default="", help="bugs whose file or reason has this text in it")
+    parser.add_argument("--checks", default="simulation,tests,adapters", help="which checks are asked, in this order")
     asked = parser.parse_args(arguments)
+    known = checks(asked.seeds)
+    wanted = {name: known[name] for name in asked.checks.split(",")}
     listed = [bug for bug in bugs() if asked.only in f"{bug.file} {bug.why}"]
     for bug in listed:
         bug.put_into((ROOT / bug.file).read_text())
     found = 0
-    for number, (bug, catch) in enumerate(hunt(listed, asked.seeds, asked.processes), 1):
+    for number, (bug, catch) in enumerate(hunt(listed, wanted, asked.processes), 1):
         found += catch is not None
         verdict = f"caught by {catch.check}: {catch.said}" if catch else "NOT CAUGHT"
         print(f"{number:3} {bug.file}: {bug.why}\n    {verdict}", flush=True)
