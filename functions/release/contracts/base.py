@@ -32,6 +32,7 @@ class Contract(BaseModel):
         extra="forbid",
         strict=True,
         frozen=True,
+        defer_build=True,
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
@@ -67,7 +68,7 @@ class Contract(BaseModel):
 class AwsEvent(BaseModel):
     """AWS's: it may add fields whenever it likes."""
 
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, defer_build=True)
 
     @classmethod
     def parse(cls, payload: Any) -> Self:
