@@ -11,6 +11,7 @@ from release import wiring
 from tests.builders.artifacts import artifact
 from tests.integration.release.conftest import Stack, execution_of
 from tests.integration.release.test_rollouts import dropped, first_live, phase
+from tests.integration.release.test_scaling import targets
 
 
 def sweep(stack: Stack, *, grace_s: int = 0) -> dict[str, Any]:
@@ -126,3 +127,22 @@ def _described(stack: Stack, rollout: str) -> list[str]:
     name, sagemaker = f"slipway-chat-{rollout}", stack.client("sagemaker")
     found = sagemaker.describe_model(ModelName=name), sagemaker.describe_endpoint_config(EndpointConfigName=name)
     return [json.dumps(_content(each), sort_keys=True, default=str).replace(rollout, "<rollout>") for each in found]
+
+
+@pytest.mark.parametrize("how", ["deregistered", "suspended"])
+def test_a_live_fleet_that_was_kept_from_scaling_scales_again(stack: Stack, how: str) -> None:
+    first_live(stack)
+    scaling, (before,) = stack.client("application-autoscaling"), targets(stack)
+    variant = {name: before[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+    if how == "suspended":
+        stopped = dict.fromkeys(before["SuspendedState"], True)
+        scaling.register_scalable_target(**variant, SuspendedState=stopped)
+    else:
+        scaling.deregister_scalable_target(**variant)
+
+    assert [(each["kind"], each["mended"]) for each in sweep(stack)["drift"]] == [("scalingLost", True)]
+
+    (after,) = targets(stack)
+    bounds = ("MinCapacity", "MaxCapacity", "SuspendedState")
+    assert {name: after[name] for name in bounds} == {name: before[name] for name in bounds}
+    assert sweep(stack)["drift"] == []
