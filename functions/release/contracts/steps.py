@@ -7,7 +7,7 @@ from pydantic import Field
 from release.contracts.base import ArtifactId, Contract, EndpointName, ReleaseId, RolloutId, Timestamp
 from release.contracts.history import Provenance, Ran
 from release.contracts.machines import Verb
-from release.contracts.table import EstimateItem, Freeze, Mark, PlanItem
+from release.contracts.table import EstimateItem, Freeze, GateItem, Mark, PlanItem
 from release.domain.phases import Phase
 from release.domain.plan import Strategy
 from release.domain.truth import Progress, Verdict
@@ -192,6 +192,8 @@ class RolloutState(Contract):
     execution_arn: str | None = None
     estimate: EstimateItem | None = None
     """Of its plan; absent until it is planned."""
+    gates: tuple[GateItem, ...] | None = None
+    """Those whose verdict has fallen."""
     next: str
     """What happens next, and by when."""
 

@@ -64,6 +64,7 @@ class Explaining:
             paused=rollout.paused,
             abort=rollout.abort,
             execution_arn=rollout.execution_arn,
+            gates=rollout.gates,
             estimate=rollout.plan.estimate if rollout.plan else None,
             next=self._next(rollout, lease),
         )
