@@ -1,24 +1,36 @@
 """What the command line shows. Data goes to stdout, everything else to stderr, so that output can be piped."""
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
-from rich.progress import Progress as ProgressBar
-
-from slipway.artifacts import OnProgress, Progress
 from slipway.records import PhaseChange, Release, Rollout
 from slipway.views import release_rows, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from slipway.artifacts import OnProgress, Progress
 
 _QUARTER_PCT = 25
 
 
 class Screen:
-    def __init__(self, data: Console | None = None, messages: Console | None = None) -> None:
-        self._data = data or Console(highlight=False, soft_wrap=True)
-        self.messages = messages or Console(stderr=True, highlight=False, soft_wrap=True)
+    """Plain lines are written as they are; rich is loaded only for what moves or has a colour."""
+
+    def __init__(self, data: "Console | None" = None, messages: "Console | None" = None) -> None:
+        self._data = data
+        self._messages = messages
+
+    @property
+    def messages(self) -> "Console":
+        if self._messages is None:
+            from rich.console import Console
+
+            self._messages = Console(stderr=True, highlight=False, soft_wrap=True)
+        return self._messages
 
     @property
     def is_terminal(self) -> bool:
@@ -26,10 +38,17 @@ class Screen:
         return self.messages.is_terminal
 
     def data(self, text: str, *, end: str = "\n") -> None:
-        self._data.print(text, end=end, markup=False)
+        if self._data is None:
+            sys.stdout.write(text + end)
+            sys.stdout.flush()
+        else:
+            self._data.print(text, end=end, markup=False)
 
     def say(self, text: str) -> None:
-        self.messages.print(text, markup=False)
+        if self._messages is None:
+            sys.stderr.write(f"{text}\n")
+        else:
+            self._messages.print(text, markup=False)
 
     def error(self, text: str) -> None:
         self.messages.print(f"slipway: {text}", style="red" if self.messages.is_terminal else None, markup=False)
@@ -46,10 +65,13 @@ class Screen:
         self.say(f"✓ {title}  {seconds:.1f} s")
 
     @contextmanager
-    def upload(self, title: str) -> Iterator[OnProgress]:
+    def upload(self, title: str) -> "Iterator[OnProgress]":
         """A bar on a terminal, a line per quarter elsewhere."""
         started = time.monotonic()
         if self.messages.is_terminal:
+            from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+            from rich.progress import Progress as ProgressBar
+
             columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
             with ProgressBar(*columns, console=self.messages, transient=True) as bar:
                 task = bar.add_task(title, total=None)
@@ -58,10 +80,10 @@ class Screen:
             yield self._quarters()
         self.done(title, time.monotonic() - started)
 
-    def _quarters(self) -> OnProgress:
+    def _quarters(self) -> "OnProgress":
         told = 0
 
-        def tell(progress: Progress) -> None:
+        def tell(progress: "Progress") -> None:
             nonlocal told
             percent = 100 * progress.sent_bytes // max(1, progress.total_bytes)
             if percent // _QUARTER_PCT > told:
