@@ -113,6 +113,7 @@ def _environment(world: World) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": ADMIN_SECRET,
         "AWS_DEFAULT_REGION": REGION,
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        "POWERTOOLS_METRICS_DISABLED": "true",
     }
     return found | own
 
