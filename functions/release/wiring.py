@@ -58,6 +58,7 @@ from release.flows.recovering import Recovering
 from release.flows.registering import Registering
 from release.flows.registration import Composer, Registrar
 from release.flows.remembering import Remembering
+from release.flows.removing import Removing
 from release.flows.settling import Settling
 from release.flows.shifting import Creating, Shifting
 from release.flows.sweeping import FindingWork, Sweeping, report
@@ -255,6 +256,7 @@ def settling() -> Settling:
 def operating() -> Operating:
     wakeups = StepFunctionsWakeUps(_client("stepfunctions"), machine_arn=os.environ["OPERATE_MACHINE_ARN"])
     explaining = Explaining(_table(), _serving(), _alarms(), _stack(), _now)
+    removing = Removing(_table(), _serving(), _inventory(), _alarms(), _scaling(), _stack(), _now)
     remembering = Remembering(_table(), _artifacts(), _now)
     return Operating(
         _table(),
@@ -267,6 +269,7 @@ def operating() -> Operating:
         _stack(),
         _now,
         wakeups,
+        removing,
     )
 
 

@@ -35,6 +35,7 @@ from release.flows.publishing import Publishing
 from release.flows.registering import Registering
 from release.flows.registration import Composer, Registrar
 from release.flows.remembering import Remembering
+from release.flows.removing import Removing
 from release.flows.settling import Settling
 from release.flows.shifting import Creating, Shifting
 from release.flows.turns import Queue, Waiting
@@ -62,6 +63,7 @@ from tests.fakes.aws import (
 )
 from tests.fakes.examination import FakeRegistry, FakeSigners
 from tests.fakes.table import FakeTable
+from tests.fakes.upkeep import FakeInventory
 
 ENDPOINT = "slipway-chat"
 ROLE = "arn:aws:iam::123456789012:role/slipway-sagemaker-execution"
@@ -137,6 +139,8 @@ class House:
         )
         explaining = Explaining(self.table, self.serving, self.alarms, "slipway", self.now)
         remembering = Remembering(self.table, self.artifacts, self.now)
+        inventory = FakeInventory(self.serving, self.alarms)
+        removing = Removing(self.table, self.serving, inventory, self.alarms, self.scaling, "slipway", self.now)
         self.operating = Operating(
             self.table,
             self.serving,
@@ -148,6 +152,7 @@ class House:
             "slipway",
             self.now,
             self.wakeups,
+            removing,
         )
         self.choosing = Choosing(self.table, registrar, self.aborting, self.now)
         self.starting = Starting(self.table, self.machine)

@@ -137,6 +137,11 @@ class FakeTable:
         self._write_deed(endpoint, deed, None)
         item = self.endpoint(endpoint)
         assert item is not None
+        if deed.happened is Happened.ENDPOINT_REMOVED:
+            last = item.live_release_id or item.last_good_release_id
+            gone = {"live_rollout_id": None, "live_release_id": None, "last_good_release_id": last}
+            self._put(item.model_copy(update=gone))
+            return
         self._put(item.model_copy(update={"frozen": frozen}))
 
     def note(self, endpoint: str, deed: Deed) -> None:

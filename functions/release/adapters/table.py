@@ -165,8 +165,14 @@ class DynamoReleaseTable:
         frozen = None
         if deed.happened is Happened.FROZEN:
             frozen = Freeze(by=deed.by, reason=deed.reason, at=deed.at, until=deed.until).wire()
-        batch = Batch([], [deed_line(endpoint, deed)], {"frozen": frozen})
-        self._ledgered.commit("writing a deed", endpoint, deed.at, lambda _: batch)
+
+        def build(served: EndpointItem | None) -> Batch:
+            sets: dict[str, Any] = {"frozen": frozen}
+            if deed.happened is Happened.ENDPOINT_REMOVED:
+                sets = _removed(served)
+            return Batch([], [deed_line(endpoint, deed)], sets)
+
+        self._ledgered.commit("writing a deed", endpoint, deed.at, build)
 
     def note(self, endpoint: str, deed: Deed) -> None:
         batch = Batch([], [deed_line(endpoint, deed)])
@@ -330,6 +336,12 @@ def _serves(rollout: RolloutItem, release: ReleaseItem, served: EndpointItem | N
     before = served.live_release_id if served else None
     # A second rollout of the release that serves leaves the way back where it was.
     return {**sets, "lastGoodReleaseId": before} if before and before != release.release_id else sets
+
+
+def _removed(served: EndpointItem | None) -> dict[str, Any]:
+    """Nothing serves, and what served last is where a rollback goes."""
+    last = served.live_release_id if served else None
+    return {"liveRolloutId": None, "liveReleaseId": None, **({"lastGoodReleaseId": last} if last else {})}
 
 
 def _seal(seal: str, endpoint: str, rollout_id: str, at: str) -> SealItem:

@@ -58,6 +58,7 @@ class Verb(StrEnum):
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"
     WAKE = "wake"
+    REMOVE = "remove"
     WHY = "why"
     RELEASE_LEASE = "release-lease"
     ADOPT = "adopt"

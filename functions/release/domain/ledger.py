@@ -27,6 +27,7 @@ class Happened(StrEnum):
     ABORT_REQUESTED = "abortRequested"
     FROZEN = "frozen"
     UNFROZEN = "unfrozen"
+    ENDPOINT_REMOVED = "endpointRemoved"
     LEASE_RELEASED = "leaseReleased"
     GATE_SKIPPED = "gateSkipped"
     DRIFT_FOUND = "driftFound"

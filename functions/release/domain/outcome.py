@@ -76,7 +76,9 @@ def ending_after_traffic(aftermath: Aftermath) -> Ending:
             return Ending(Phase.ABORTED if aftermath.aborted else Phase.FAILED, "there is no endpoint, as before")
         return Ending(Phase.STUCK, "the endpoint is gone and nothing serves; start a rollout of a good release")
     if state.status == FAILED:
-        return Ending(Phase.STUCK, "the endpoint is Failed and serves nobody; delete it and start a rollout")
+        return Ending(
+            Phase.STUCK, "the endpoint is Failed and serves nobody; start a rollout or a rollback, which makes it anew"
+        )
     if state.status != IN_SERVICE:
         return Ending(Phase.STUCK, f"the endpoint is {state.status}; look which instances serve before you change it")
     if state.config_name == aftermath.config_name:

@@ -15,6 +15,7 @@ from release.flows.approving import Approving
 from release.flows.explaining import Explaining
 from release.flows.records import release_of, rollout_of
 from release.flows.remembering import Remembering, provenance_sentence, ran_sentence
+from release.flows.removing import Removing
 from release.flows.stamps import read_stamp, stamp, stamp_after
 from release.flows.turns import Queue, is_frozen
 from release.ports import Clock, Deed, Entry, ReleaseTable, Serving, WakeUps
@@ -35,6 +36,7 @@ class Operating:
     stack: str
     now: Clock
     wakeups: WakeUps
+    removing: Removing
 
     def operate(self, step: ExecutionInput) -> Operated:
         """Do what was asked; asking twice does it once.
@@ -47,6 +49,7 @@ class Operating:
             Verb.FREEZE: self._freeze,
             Verb.UNFREEZE: self._unfreeze,
             Verb.WAKE: self._wake,
+            Verb.REMOVE: self._remove,
             Verb.RELEASE_LEASE: self._release_lease,
             Verb.ADOPT: self._adopt,
         }
@@ -175,6 +178,9 @@ class Operating:
         for rollout in self.table.rollouts(asked.endpoint):
             self.approving.wake(rollout)
         return f"whoever waits at endpoint {asked.endpoint} has looked again"
+
+    def _remove(self, asked: OperateInput) -> str:
+        return self.removing.remove(asked.endpoint, self._deed(Happened.ENDPOINT_REMOVED, asked))
 
     def _release_lease(self, asked: OperateInput) -> str:
         """Break the glass: whoever held the lease can write nothing any more, and settles as having lost it."""

@@ -7,7 +7,7 @@ from release.contracts.table import PlanItem, ReleaseItem, RolloutItem
 from release.domain.names import Names
 from release.domain.phases import Phase
 from release.domain.plan import Plan, plan_rollout
-from release.domain.truth import DELETING, EndpointState, Progress, look
+from release.domain.truth import DELETING, FAILED, EndpointState, Progress, look
 from release.errors import PlanRefusedError, RolloutFailedError
 from release.flows.plan_review import PlanReview
 from release.flows.records import enter, entry, release_of, rollout_of
@@ -78,8 +78,8 @@ class Planning:
 
 
 def fleet_size(state: EndpointState | None) -> int:
-    """Instances that serve now; an endpoint that is being deleted is as good as gone."""
-    return max(1, state.fleet_size) if state and state.status != DELETING else 0
+    """Instances that serve now; one that is being deleted is as good as gone, and one that failed serves nobody."""
+    return max(1, state.fleet_size) if state and state.status not in {DELETING, FAILED} else 0
 
 
 def plan_for(release: ReleaseItem, state: EndpointState | None, room: int | None = None) -> Plan:

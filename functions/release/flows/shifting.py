@@ -35,17 +35,13 @@ class Creating:
         Raises:
             AbortedError: somebody asked for the rollout's end.
             LeaseLostError: another rollout changes the endpoint now.
-            RolloutFailedError: SageMaker refused one of them, or the endpoint is past mending.
+            RolloutFailedError: SageMaker refused one of them.
         """
         rollout = rollout_of(self.table, step.endpoint, step.rollout_id)
         release, names = release_of(self.table, rollout), Names(self.stack, step.endpoint)
         name = names.of_rollout(step.rollout_id)
         # The rollout may have waited long for its lease: what serves now decides, not what served when it was planned.
         state = self.serving.describe(names.sagemaker_endpoint)
-        if state and state.status == FAILED:
-            raise RolloutFailedError(
-                f"endpoint {names.sagemaker_endpoint} is Failed and takes no update; delete it and start a new rollout"
-            )
         plan = plan_for(release, state, room_left(rollout.plan, fleet_size(state)))
         reason = f"creating model, endpoint config and alarms of {name}; {plan.reason}"
         creating = entry(Phase.CREATING, reason, self.now(), plan_item(plan, rollout.plan))
@@ -86,6 +82,10 @@ class Shifting:
             check_wanted(rollout)
             if state and is_moving(state):
                 raise EndpointBusyError(f"endpoint {endpoint_name} is {state.status} for somebody else; try again")
+            if state and state.status == FAILED and plan.strategy is Strategy.FIRST_RELEASE:
+                # It serves nobody and takes no other call; the next look finds it gone and creates it anew.
+                self.serving.delete_endpoint(endpoint_name)
+                raise EndpointBusyError(f"endpoint {endpoint_name} was Failed and is deleted; it is created anew then")
             if (state is None) != (plan.strategy is Strategy.FIRST_RELEASE):
                 raise RolloutFailedError(f"endpoint {endpoint_name} came or went since the plan; start a new rollout")
             if state is None:

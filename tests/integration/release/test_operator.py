@@ -185,3 +185,21 @@ def test_the_end_of_a_freeze_is_an_execution_that_waits_for_it(stack: Stack) -> 
     asked = json.loads(client.describe_execution(executionArn=execution["executionArn"])["input"])
     assert (execution["name"], asked["verb"]) == ("wake-chat-29990101T000002000Z", "wake")
     assert asked["at"] == "2999-01-01T00:00:02.000Z"
+
+
+def test_a_removed_endpoint_leaves_nothing_and_can_be_brought_back(stack: Stack) -> None:
+    first = first_live(stack)
+    stack.operate("freeze")
+
+    stack.operate("remove")
+
+    client = stack.client("sagemaker")
+    assert client.list_models()["Models"] + client.list_endpoint_configs()["EndpointConfigs"] == []
+    served = stack.item("endpoint")
+    assert served is not None
+    assert "liveReleaseId" not in served
+    assert stack.ledger()[-1]["event"] == "endpointRemoved"
+    eventually(lambda: not client.list_endpoints()["Endpoints"])
+    chosen = stack.call("choose_release", {"input": {"endpoint": "chat"}, "executionArn": "arn:rollback"})
+    assert stack.release(chosen["rolloutId"])["phase"] == "live"
+    assert stack.answers().endswith(f"rollout={first.replace('-1', '-2')}")

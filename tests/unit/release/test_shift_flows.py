@@ -192,15 +192,19 @@ def test_an_endpoint_that_vanished_since_the_plan_is_not_made_up(house: House) -
         house.shifting.shift(step)
 
 
-def test_a_failed_endpoint_is_told_before_anything_is_made(house: House) -> None:
+def test_a_failed_endpoint_is_deleted_and_made_anew_by_the_next_rollout(house: House) -> None:
+    """SageMaker API reference, EndpointStatus: DeleteEndpoint is the only operation on an endpoint that is Failed."""
     house.live()
-    rollout = house.planned("v2")
     house.serving.endpoints[ENDPOINT] = replace(house.serving.endpoints[ENDPOINT], status="Failed")
-    step = house.leased(rollout)
+    step = house.created("v2")
+    assert ENDPOINT in house.serving.endpoints
 
-    with pytest.raises(RolloutFailedError, match="is Failed and takes no update; delete it"):
-        house.creating.create(step)
-    assert house.config_name(step) not in house.serving.models
+    with pytest.raises(EndpointBusyError, match="was Failed and is deleted"):
+        house.shifting.shift(step)
+    house.shifting.shift(step)
+
+    assert house.serving.endpoints[ENDPOINT].config_name == house.config_name(step)
+    assert house.rollout(step).phase is Phase.SHIFTING
 
 
 def test_a_watch_that_sees_nothing_keeps_the_lease_all_the_same(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
