@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def test_labels_are_read_from_the_built_image(tools: Callable[..., Path], name: 
     assert Builder(name).labels("slipway-inference:x") == LABELS
 
 
-def ecr(media_type: str) -> Iterator[Any]:
+def ecr(media_type: str) -> Generator[Any, None, None]:
     client = boto3.client("ecr", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
     token = base64.b64encode(b"AWS:secret").decode()
     with Stubber(client) as stub:

@@ -111,7 +111,9 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture | list[str]:
 
 def _four_bit(config: Mapping[str, Any]) -> str:
     quantisation = config.get("quantization_config")
-    return str(quantisation.get("bnb_4bit_quant_type", "fp4")) if _is_four_bit(quantisation) else ""
+    if not isinstance(quantisation, dict) or not _is_four_bit(quantisation):
+        return ""
+    return str(quantisation.get("bnb_4bit_quant_type", "fp4"))
 
 
 def _shape_problems(found: Architecture) -> Iterator[str]:
