@@ -13,7 +13,6 @@ from release.contracts.settings import Retention
 from release.contracts.steps import ExecutionInput, LeasedStep
 from release.domain.garbage import Past, Roots, garbage
 from release.domain.phases import Phase, has_ended
-from release.domain.truth import ProbeAnswer
 from release.flows.collecting import Collecting
 from tests.builders.house import ENDPOINT, House
 from tests.builders.sweeps import Sweeper
@@ -101,6 +100,7 @@ class Life:
         self.steps = [
             lambda: self.house.creating.create(step),
             lambda: self.house.shifting.shift(step),
+            lambda: self.house.baked(step),
             lambda: self.house.serving.arrive(ENDPOINT),
             lambda: self._settle(step),
         ]
@@ -122,8 +122,6 @@ class Life:
 
     def _settle(self, step: LeasedStep) -> None:
         self.house.watching.watch(step)
-        release_id = step.rollout_id.partition("-")[0]
-        self.house.probes.answers[ENDPOINT] = ProbeAnswer(release_id, step.rollout_id, "")
         self.house.verifying.verify(step)
         self.house.settle(step, "live")
 

@@ -236,6 +236,7 @@ def test_a_dead_rollout_past_its_finish_line_goes_live_only_on_proof(
 ) -> None:
     sweeper.house.live("v1")
     dead = sweeper.house.shifted("v2")
+    sweeper.house.baked(dead)
     sweeper.house.serving.arrive(ENDPOINT)
     sweeper.house.watching.watch(dead)
     release_id = answerer or dead.rollout_id.partition("-")[0]
