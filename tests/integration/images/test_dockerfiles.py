@@ -100,7 +100,11 @@ def test_the_inference_image_loads_a_model_and_answers_where_sagemaker_asks(imag
     # container listen elsewhere, the argument `serve`, /ping and /invocations, the model under /opt/ml/model.
     assert image.config["Labels"]["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"] == "true"
     assert image.config["Cmd"] == ["serve"]
-    variables = {"SAGEMAKER_BIND_TO_PORT": str(port)}
+    variables = {
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+        "SLIPWAY_RELEASE_ID": "0123456789ab",
+        "SLIPWAY_ROLLOUT_ID": "0123456789ab-1",
+    }
     with image.started(variables, "serve", "--host", "127.0.0.1", mount=(model, "/opt/ml/model")) as process:
         answer(process, port, "/ping")
         said = json.loads(answer(process, port, "/invocations", question))
