@@ -139,4 +139,4 @@ class Image:
 def _run(*argv: str) -> str:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=_LONGEST_BUILD_S, check=False)
     assert done.returncode == 0, f"{' '.join(argv[:6])} … ended with {done.returncode}: {done.stderr[-2000:]}"
-    return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
+    return done.stdout.strip()
