@@ -1,7 +1,7 @@
 """8-bit weights that were written down compute what the engine computes when it quantises while it loads."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from artifact.folder import ArtifactRefusedError
 from engine.loop import Job
 from engine.model import decoder, linear
 from engine.model.config import read_config
-from engine.policy import Budget
+from engine.model.rows import RowStore
+from engine.model.weights import Weights
+from engine.policy import Budget, Chunk
 from engine.protocol import Submit
 from engine.quantise import write
 from tests.integration.inference.test_greedy_equality import answers
@@ -54,7 +56,7 @@ def quantised(plain: Path, folder: Path, shards: int = 1) -> Path:
     order = ["model.embed_tokens.weight", *sorted(key for key in groups if key.isdigit())]
     order += [key for key in groups if key not in order]
     parts = [order] if shards == 1 else [[key] for key in order]
-    plan = [
+    plan: list[Mapping[str, object]] = [
         {"path": f"part-{number}.safetensors", "tensors": [name for key in part for name in groups[key]]}
         for number, part in enumerate(parts)
     ]
@@ -93,9 +95,9 @@ def test_logits_are_equal_to_the_last_bit(tmp_path: Path) -> None:
 
     def logits(of: Path) -> torch.Tensor:
         made = decoder.Decoder(read_config(of), of, torch.device("cpu"), "int8")
-        store = decoder.RowStore(made.config, torch.float32, Budget(1, 1, 2), 16)
+        store = RowStore(made.config, torch.float32, Budget(1, 1, 2), 16)
         tokens = torch.arange(1, 9)
-        aimed = store.aim([], [decoder.Chunk(0, 0, len(tokens), last=True)])
+        aimed = store.aim([], [Chunk(0, 0, len(tokens), last=True)])
         return made.forward(tokens, torch.arange(len(tokens)), aimed, torch.arange(len(tokens)))
 
     assert torch.equal(logits(folder), logits(tmp_path / "plain"))
@@ -120,7 +122,7 @@ def test_the_written_form_serves_in_float32_where_int8_is_not_supported(tmp_path
     folder = quantised(tmp_path / "plain", tmp_path / "int8")
     stored = load_file(folder / "part-0.safetensors")
 
-    weights = decoder.Weights(folder, torch.device("cpu"), "float32")
+    weights = Weights(folder, torch.device("cpu"), "float32")
 
     x = torch.randn(3, 32, generator=torch.Generator().manual_seed(1))
     dense = stored["lm_head.weight"] * stored["lm_head.weight_scale"]
@@ -134,7 +136,7 @@ def test_a_shard_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     first.write_bytes(b"finished before")
     wanted = second.read_bytes()
     second.unlink()
-    plan = [
+    plan: list[Mapping[str, object]] = [
         {"path": first.name, "tensors": ["model.embed_tokens.weight"]},
         {
             "path": second.name,
