@@ -72,7 +72,7 @@ def running(time_scale: float = TIME_SCALE) -> Iterator[Slipway]:
         # Faults cut connections all the time; a traceback for each would bury everything else.
         undo.enter_context(patch.object(BaseServer, "handle_error", lambda *_: None))
         undo.enter_context(patch.object(AmazonStateLanguageParser, "parse", staticmethod(_parsed)))
-        _be_quiet()
+        _be_quiet(undo)
         aws = supervisor.Supervisor(supervisor.Settings(port=0, time_scale=time_scale))
         undo.callback(aws.stop)
         boundary = Boundary(aws.world, aws.world.clock.time)
@@ -98,9 +98,10 @@ def _parsed(definition: str) -> tuple[Any, Any]:
     return Preprocessor().visit(tree), tree
 
 
-def _be_quiet() -> None:
-    for name in ("werkzeug", "local", "moto", "botocore"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+def _be_quiet(undo: ExitStack) -> None:
+    for logger in map(logging.getLogger, ("werkzeug", "local", "moto", "botocore")):
+        undo.callback(logger.setLevel, logger.level)
+        logger.setLevel(logging.CRITICAL)
 
 
 def _environment(world: World) -> dict[str, str]:

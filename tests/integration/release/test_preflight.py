@@ -60,14 +60,15 @@ def test_a_first_release_that_meets_its_golden_prompts_goes_live_and_leaves_no_p
 
     assert stack.release(rollout)["phase"] == "live"
 
-    (gate,) = record(stack, rollout)["gates"]
+    gate, bake = record(stack, rollout)["gates"]
     assert (gate["gate"], gate["verdict"]) == ("preflight", "passed")
+    assert (bake["gate"], bake["verdict"]) == ("bake", "skipped")  # nothing serves beside a first release
     assert gate["evidence"] == {"asked": "3", "prompts": "3", "unmet": "0"}
     assert not is_there(stack, PREFLIGHT)
     config = stack.client("sagemaker").describe_endpoint_config(EndpointConfigName=f"slipway-chat-{rollout}-pf")
     (variant,) = config["ProductionVariants"]
     assert (variant["InitialInstanceCount"], variant["ModelName"]) == (1, f"slipway-chat-{rollout}")
-    assert [line["event"] for line in stack.ledger()].count("gateJudged") == 1
+    assert [line["event"] for line in stack.ledger()].count("gateJudged") == 2
 
 
 @pytest.mark.parametrize(

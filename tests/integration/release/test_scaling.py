@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from release.adapters.scaling import VariantScaling
-from release.errors import RolloutFailedError, ServiceUnavailableError
+from release.errors import AccessDeniedError, ServiceUnavailableError
 from tests.builders.artifacts import artifact
 from tests.integration.release.conftest import Stack
 from tests.integration.release.test_rollouts import dropped, first_live, phase
@@ -88,7 +88,7 @@ def test_a_first_release_that_fails_leaves_no_scaling_behind(stack: Stack) -> No
     [
         pytest.param("ConcurrentUpdateException", ServiceUnavailableError, id="another update of the target"),
         pytest.param("ThrottlingException", ServiceUnavailableError, id="throttled"),
-        pytest.param("AccessDeniedException", RolloutFailedError, id="no right"),
+        pytest.param("AccessDeniedException", AccessDeniedError, id="no right"),
     ],
 )
 def test_what_application_auto_scaling_says_is_told_apart(code: str, error: type[Exception]) -> None:

@@ -11,6 +11,7 @@ from release.adapters.serving import SageMakerServing, deployment_config
 from release.domain.hosting import Hosting
 from release.domain.plan import Plan, Strategy
 from release.errors import (
+    AccessDeniedError,
     EndpointBusyError,
     RolloutFailedError,
     ServiceUnavailableError,
@@ -54,7 +55,7 @@ def plan(strategy: Strategy, bake_s: int = 300) -> Plan:
         pytest.param("ValidationException", MISSING, 400, ServiceUnavailableError, id="not visible yet"),
         pytest.param("ValidationException", THERE_ALREADY, 400, EndpointBusyError, id="made meanwhile"),
         pytest.param("ResourceLimitExceeded", "quota of 0 instances", 400, RolloutFailedError, id="no quota"),
-        pytest.param("AccessDeniedException", "not authorized", 403, RolloutFailedError, id="no right"),
+        pytest.param("AccessDeniedException", "not authorized", 403, AccessDeniedError, id="no right"),
         pytest.param("ThrottlingException", "Rate exceeded", 400, ServiceUnavailableError, id="throttled"),
         pytest.param("Anything", "internal", 503, ServiceUnavailableError, id="a failure on AWS's side"),
     ],
