@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from release.adapters.alarms import CloudWatchAlarms
 from release.adapters.artifacts import S3ArtifactStore
+from release.adapters.drift_news import EventsAndNotices
 from release.adapters.events import EventBridgeEvents
 from release.adapters.executions import StepFunctionsExecutions
 from release.adapters.images import EcrImages
@@ -247,9 +248,13 @@ def verifying() -> Verifying:
 
 
 @cache
+def _notices() -> SnsNotices:
+    return SnsNotices(_client("sns"), topic_arn=os.environ["NOTIFICATION_TOPIC_ARN"])
+
+
+@cache
 def settling() -> Settling:
-    notices = SnsNotices(_client("sns"), topic_arn=os.environ["NOTIFICATION_TOPIC_ARN"])
-    return Settling(_table(), _serving(), _alarms(), _metrics(), notices, _queue(), _stack(), _now, _scaling())
+    return Settling(_table(), _serving(), _alarms(), _metrics(), _notices(), _queue(), _stack(), _now, _scaling())
 
 
 @cache
@@ -308,7 +313,7 @@ def _drifting() -> Drifting:
         scaling=_scaling(),
     )
     where = Where(os.environ["ARTIFACT_BUCKET"], os.environ["EXECUTION_ROLE_ARN"])
-    return Drifting(_table(), ground, _events(), _stack(), where, _now)
+    return Drifting(_table(), ground, EventsAndNotices(_events(), _notices()), _stack(), where, _now)
 
 
 @cache

@@ -121,7 +121,13 @@ class PhaseChanged(Contract):
 
 
 class Notification(Contract):
-    """One message per rollout that ended or needs a person; `undo` is the command that undoes it, or empty."""
+    """One message per rollout that ended or needs a person.
+
+    Args:
+        undo: the command that undoes it, or empty.
+        evidence: sentences with the numbers that it was decided by: what became of each gate.
+        look: the command that tells more.
+    """
 
     endpoint: EndpointName
     release_id: ReleaseId
@@ -129,4 +135,6 @@ class Notification(Contract):
     phase: Phase
     reason: str
     undo: str
+    evidence: tuple[str, ...] = ()
+    look: str = ""
     at: Timestamp

@@ -104,7 +104,12 @@ class SweepReport(Contract):
 
 
 class DriftFound(Contract):
-    """Detail of the event "Drift Found"."""
+    """Detail of the event "Drift Found", and the message about it on the notification topic.
+
+    Args:
+        undo: the command that brings back what the record says, or empty.
+        look: the command that tells more.
+    """
 
     stack: EndpointName
     endpoint: EndpointName
@@ -112,3 +117,5 @@ class DriftFound(Contract):
     subject: str
     reason: str
     mended: bool
+    undo: str = ""
+    look: str = ""

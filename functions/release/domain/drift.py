@@ -29,12 +29,14 @@ class Drift:
         subject: the resource, by its own name.
         reason: one sentence: what is, what should be, and what to do.
         mended: the sweep has put it right already.
+        undo: the command that brings back what the record says; empty where none does.
     """
 
     kind: DriftKind
     subject: str
     reason: str
     mended: bool = False
+    undo: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -53,21 +55,21 @@ class PublishedFile:
     contents: int
 
 
-def endpoint_drift(state: EndpointState | None, *, endpoint: str, endpoint_name: str, live_config: str) -> Drift | None:
+def endpoint_drift(state: EndpointState | None, *, endpoint_name: str, live_config: str, back: str) -> Drift | None:
     """Whether the endpoint runs what the record says is live; nobody holds its lease.
 
     An endpoint that moves is not judged: SageMaker may be at work on it by itself (SystemUpdating).
 
     Args:
-        endpoint: the name that people use.
         live_config: the endpoint config of the live rollout.
+        back: the command that makes its release serve again.
     """
     if state is None:
         return Drift(
             DriftKind.ENDPOINT_GONE,
             endpoint_name,
-            f"endpoint {endpoint_name} is gone, its record says that {live_config} serves; "
-            f"bring it back: slipway rollback {endpoint}",
+            f"endpoint {endpoint_name} is gone, its record says that {live_config} serves; bring it back: {back}",
+            undo=back,
         )
     if is_moving(state):
         return None
@@ -76,14 +78,16 @@ def endpoint_drift(state: EndpointState | None, *, endpoint: str, endpoint_name:
             DriftKind.ENDPOINT_FAILED,
             endpoint_name,
             f"endpoint {endpoint_name} is Failed{f' ({state.failure})' if state.failure else ''} and serves nobody; "
-            "delete it and start a rollout of a good release",
+            f"have it made anew: {back}",
+            undo=back,
         )
     if state.config_name != live_config:
         return Drift(
             DriftKind.HAND_MADE_UPDATE,
             endpoint_name,
             f"endpoint {endpoint_name} runs {state.config_name}, its record says {live_config}; "
-            f"adopt it (verb adopt) or take it back: slipway rollback {endpoint}",
+            f"adopt it (verb adopt) or take it back: {back}",
+            undo=back,
         )
     return None
 

@@ -18,6 +18,23 @@ _WARM_UP_PART = 0.2
 _ANSWER_S = 75  # the answer, and what comes after it
 
 
+def why_no_preflight(plan: Plan, *, wanted: bool, way_back: bool, room: int | None) -> str:
+    """Why a plan goes on without a preflight; empty if it has one.
+
+    Args:
+        wanted: the config asks for it.
+        way_back: the rollout is a rollback.
+        room: instances that the account may have beside those that serve; None if nobody knows.
+    """
+    if not wanted:
+        return "the config turns it off"
+    if way_back:
+        return "a rollback brings back what has served before, and somebody waits for it"
+    if room == 0:
+        return f"the account's quota leaves no instance beside the {plan.fleet_size} that serve"
+    return ""
+
+
 def judged_s(plan: Plan) -> int:
     """Seconds of bake that the judge has: the bake, but no more than the update stands still for."""
     return min(plan.bake_s, waits_s(plan))

@@ -58,9 +58,13 @@ class Names:
         """One instance of the rollout's model; within SageMaker's 63 characters up to 99,999 rollouts of a release."""
         return f"{self.of_rollout(rollout_id)}-pf"
 
+    def rollout_of_preflight(self, config_name: str) -> str | None:
+        """The rollout whose preflight made an endpoint config; None for one that no preflight of this endpoint made."""
+        return self.rollout_of_config(config_name.removesuffix("-pf")) if config_name.endswith("-pf") else None
+
     def is_preflight_config(self, config_name: str) -> bool:
         """Whether a preflight of this endpoint made the config."""
-        return config_name.endswith("-pf") and self.rollout_of_config(config_name.removesuffix("-pf")) is not None
+        return self.rollout_of_preflight(config_name) is not None
 
     def guard_alarm(self, rollout_id: str) -> str:
         return f"{self.of_rollout(rollout_id)}-guard"

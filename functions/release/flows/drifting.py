@@ -21,6 +21,7 @@ from release.domain.phases import Phase
 from release.domain.plan import Strategy
 from release.errors import ArtifactIncompleteError, RolloutFailedError
 from release.flows.building import Green, Where, ensure_alarms, ensure_green
+from release.flows.commands import rollback_command, why_command
 from release.flows.drops import read_sealed
 from release.flows.records import release_of
 from release.flows.stamps import stamp
@@ -92,20 +93,25 @@ class Drifting:
         new, gone = news(found, told)
         for drift in new:
             evidence = {"kind": str(drift.kind), "subject": drift.subject, "mended": "yes" if drift.mended else "no"}
+            # Told first: a sweep that dies between the two tells twice, and never not at all.
+            self.listeners.drift_found(self._news(endpoint, drift))
             self._note(endpoint, Happened.DRIFT_FOUND, drift.reason, evidence)
-            self.listeners.drift_found(
-                DriftFound(
-                    stack=self.stack,
-                    endpoint=endpoint,
-                    kind=drift.kind,
-                    subject=drift.subject,
-                    reason=drift.reason,
-                    mended=drift.mended,
-                )
-            )
         for kind, subject in gone:
             evidence = {"kind": kind, "subject": subject}
             self._note(endpoint, Happened.DRIFT_ENDED, f"{subject} is as its record says again", evidence)
+
+    def _news(self, endpoint: str, drift: Drift) -> DriftFound:
+        versions = f"aws s3api list-object-versions --bucket {self.where.bucket} --prefix {drift.subject}"
+        return DriftFound(
+            stack=self.stack,
+            endpoint=endpoint,
+            kind=drift.kind,
+            subject=drift.subject,
+            reason=drift.reason,
+            mended=drift.mended,
+            undo=drift.undo,
+            look=versions if drift.kind is DriftKind.ARTIFACT_CHANGED else why_command(endpoint),
+        )
 
     def _note(self, endpoint: str, happened: Happened, reason: str, evidence: dict[str, str]) -> None:
         self.table.note(endpoint, Deed(happened, SWEEP, reason, stamp(self.now()), evidence=evidence))
@@ -148,9 +154,9 @@ class Drifting:
             return
         drift = endpoint_drift(
             state,
-            endpoint=live.endpoint,
             endpoint_name=names.sagemaker_endpoint,
             live_config=names.of_rollout(live.rollout_id),
+            back=rollback_command(live.endpoint, live.release_id),
         )
         if drift:
             yield drift

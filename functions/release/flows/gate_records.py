@@ -17,5 +17,11 @@ def skipped_by(rollout: RolloutItem, gate: Gate) -> SkippedGate | None:
     return next((mark for mark in rollout.skipped_gates or () if mark.gate == gate), None)
 
 
+def gate_sentence(item: GateItem) -> str:
+    """What became of the gate, with its numbers, for whoever reads a message and not the record."""
+    numbers = ", ".join(f"{name} {value}" for name, value in item.evidence.items())
+    return f"{item.gate} {item.verdict}: {item.reason}" + (f" ({numbers})" if numbers else "")
+
+
 def gate_item(gate: Gate, verdict: GateVerdict, reason: str, evidence: Mapping[str, str], now: datetime) -> GateItem:
     return GateItem(gate=gate, verdict=verdict, reason=reason, evidence=dict(evidence), at=stamp(now))

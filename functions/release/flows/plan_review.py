@@ -6,6 +6,7 @@ from decimal import Decimal
 from release.contracts.config import Config
 from release.contracts.settings import PolicySettings
 from release.contracts.table import EstimateItem, PriceItem, ReleaseItem, RolloutItem
+from release.domain.gates import why_no_preflight
 from release.domain.plan import Plan, time_problem
 from release.domain.plan_capacity import ALL_INSTANCES, Demand, Room, capacity_problem, quota_of_type, room_for
 from release.domain.plan_estimate import Estimate, Fleets, estimate_of
@@ -54,12 +55,13 @@ class PlanReview:
         Raises:
             InvalidInputError: policy or prices cannot be read; what forbids nothing must say so.
         """
-        config = release.config
+        config, way_back = release.config, rollout.kind == ROLLBACK
+        left = room.instances if room else None
         estimate = estimate_of(
             plan,
             Fleets(demand.types, demand.blue_type, config.instance_count),
             self._prices(rollout),
-            preflight=config.preflight,
+            preflight=not why_no_preflight(plan, wanted=config.preflight, way_back=way_back, room=left),
             bring_up_s=config.bring_up_at_most_s,
         )
         bounds = (
@@ -68,7 +70,7 @@ class PlanReview:
             _count_problem(config),
         )
         # A way back must not be held by what its release once cost, nor by a calendar.
-        forbidden = [] if rollout.kind == ROLLBACK else self._forbidden(release.endpoint, estimate)
+        forbidden = [] if way_back else self._forbidden(release.endpoint, estimate)
         problems = tuple(problem for problem in (*bounds, *forbidden) if problem)
         return Findings(_item(estimate), estimate.sentence(), problems)
 

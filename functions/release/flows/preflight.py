@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from release.contracts.steps import LeasedStep, Watched
 from release.contracts.table import Gate, GateItem, GateVerdict, PreflightProbes, ProbesItem, ReleaseItem, RolloutItem
+from release.domain.gates import why_no_preflight
 from release.domain.names import Names
 from release.domain.phases import Phase
 from release.domain.probes import BUILT_IN, Prompt, problems
 from release.domain.truth import DELETING, IN_SERVICE, EndpointState, Progress, is_moving
+from release.domain.turns import ROLLBACK
 from release.errors import EndpointBusyError, RolloutFailedError, ServiceUnavailableError
 from release.flows.building import hosting_of
 from release.flows.gate_records import gate_item, gate_of, skipped_by
 from release.flows.golden import published_golden
-from release.flows.records import check_wanted, enter, entry, fence_of, release_of, rollout_of
+from release.flows.records import check_wanted, enter, entry, fence_of, plan_of, release_of, rollout_of
 from release.flows.stamps import seconds_since
 from release.ports import ArtifactStore, Clock, Probes, ReleaseTable, Schemas, Serving
 
@@ -174,13 +176,9 @@ def _left_out(rollout: RolloutItem, release: ReleaseItem) -> str:
     """Why this rollout needs no preflight; empty if it needs one."""
     if mark := skipped_by(rollout, _GATE):
         return f"{mark.by} skipped it: {mark.reason}"
-    if not release.config.preflight:
-        return "the config turns it off"
-    if rollout.kind == "rollback":
-        return "a rollback brings back what has served before, and somebody waits for it"
-    if rollout.plan and rollout.plan.room == 0:
-        return f"the account's quota leaves no instance beside the {rollout.plan.fleet_size} that serve"
-    return ""
+    room = rollout.plan.room if rollout.plan else None
+    way_back = rollout.kind == ROLLBACK
+    return why_no_preflight(plan_of(rollout), wanted=release.config.preflight, way_back=way_back, room=room)
 
 
 def _verdict(asked: PreflightProbes, prompts: tuple[Prompt, ...]) -> tuple[GateVerdict, str]:

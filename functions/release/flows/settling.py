@@ -20,6 +20,8 @@ from release.domain.phases import Phase, has_ended
 from release.domain.plan import Strategy
 from release.domain.truth import is_moving
 from release.errors import EndpointBusyError, LeaseLostError, RolloutFailedError
+from release.flows.commands import rollback_command, show_command, why_command
+from release.flows.gate_records import gate_sentence
 from release.flows.records import LEASE_S, entry, release_of, rollout_of
 from release.flows.stamps import stamp_after
 from release.flows.turns import Queue
@@ -112,7 +114,7 @@ class Settling:
             # The endpoint is another rollout's business now; only this one's record is still to be closed.
             fence, ending = None, None
         ending = ending or ending_before_traffic(rollout.phase, error)
-        whole = f"{reason}; {ending.remark}" if ending.remark else reason
+        whole = "; ".join(part for part in (reason, self._tripped(rollout), ending.remark) if part)
         scaled = self._scale(rollout.endpoint, self._live(rollout.endpoint)) if fence else ""
         self.table.end(rollout, _with(entry(ending.phase, whole, self.now()), scaled), fence)
 
@@ -130,8 +132,7 @@ class Settling:
                 f"endpoint {names.sagemaker_endpoint} is still {state.status}; how rollout {rollout.rollout_id} ended "
                 "is recorded when it rests"
             )
-        first = rollout.plan is not None and rollout.plan.strategy is Strategy.FIRST_RELEASE
-        aftermath = Aftermath(config_name, first, state, aborted=rollout.abort is not None)
+        aftermath = Aftermath(config_name, _is_first(rollout), state, aborted=rollout.abort is not None)
         if must_be_deleted(aftermath):
             self.serving.delete_endpoint(names.sagemaker_endpoint)
             ended = Phase.ABORTED if aftermath.aborted else Phase.FAILED
@@ -163,24 +164,39 @@ class Settling:
             return None
         return Fence(rollout.endpoint, rollout.rollout_id, rollout.lease_token, stamp_after(self.now(), LEASE_S))
 
+    def _tripped(self, rollout: RolloutItem) -> str:
+        """Which of the rollout's alarms is in ALARM, asked before they are taken away."""
+        if rollout.phase not in _TRAFFIC_MOVES or _is_first(rollout):
+            return ""
+        states = self.alarms.states(Names(self.stack, rollout.endpoint).alarms(rollout.rollout_id))
+        ringing = sorted(name for name, state in states.items() if state == "ALARM")
+        return f"in ALARM: {', '.join(ringing)}" if ringing else ""
+
     def _notification(self, rollout: RolloutItem) -> Notification:
+        stuck, back = rollout.phase is Phase.STUCK, self._way_back(rollout)
         return Notification(
             endpoint=rollout.endpoint,
             release_id=rollout.release_id,
             rollout_id=rollout.rollout_id,
             phase=rollout.phase,
             reason=rollout.reason,
-            undo=f"slipway rollback {rollout.endpoint}" if self._can_go_back(rollout) else "",
+            undo=rollback_command(rollout.endpoint, back) if back else "",
+            evidence=tuple(gate_sentence(gate) for gate in rollout.gates or ()),
+            look=why_command(rollout.endpoint) if stuck else show_command(rollout.endpoint, rollout.release_id),
             at=rollout.updated_at,
         )
 
-    def _can_go_back(self, rollout: RolloutItem) -> bool:
-        """Something has changed for the people who use the endpoint, and there is a release to go back to."""
+    def _way_back(self, rollout: RolloutItem) -> str | None:
+        """The release to go back to, if something has changed for the people who use the endpoint."""
         serving = self.table.endpoint(rollout.endpoint)
         if serving is None:
-            return False
+            return None
         ways = {Phase.LIVE: serving.last_good_release_id, Phase.STUCK: serving.live_release_id}
-        return ways.get(rollout.phase) is not None
+        return ways.get(rollout.phase)
+
+
+def _is_first(rollout: RolloutItem) -> bool:
+    return rollout.plan is not None and rollout.plan.strategy is Strategy.FIRST_RELEASE
 
 
 def _with(ended: Entry, scaled: str) -> Entry:

@@ -135,5 +135,5 @@ class Retentions(Protocol):
 
 class DriftNews(Protocol):
     def drift_found(self, drift: DriftFound) -> None:
-        """Tell whoever listens to events."""
+        """Tell whoever listens to events, and people; both may hear it twice."""
         ...

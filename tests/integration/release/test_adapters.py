@@ -183,7 +183,8 @@ def test_settings_are_a_partial_config_or_a_sentence() -> None:
         settings.of("chat")
 
 
-def test_a_notification_keeps_its_contract() -> None:
+def test_a_notification_keeps_its_contract_and_reads_well_in_a_mail() -> None:
+    """docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html, "message structure": a text for each protocol."""
     client, stub = stubbed("sns")
     notification = Notification(
         endpoint="chat",
@@ -191,16 +192,31 @@ def test_a_notification_keeps_its_contract() -> None:
         rollout_id=f"{'a' * 12}-1",
         phase=Phase.LIVE,
         reason="it serves",
-        undo="slipway rollback chat",
+        undo=f"slipway rollback chat --to {'b' * 12}",
+        evidence=("bake passed: 250 of 250 answers are sound",),
+        look=f"slipway releases show {'a' * 12} --endpoint chat",
         at=AT,
     )
     sent: list[Any] = []
     client.meta.events.register("provide-client-params.sns.Publish", lambda params, **_: sent.append(params))
-    stub.add_response("publish", {"MessageId": "1"}, {"TopicArn": "arn", "Subject": ANY, "Message": ANY})
+    stub.add_response(
+        "publish", {"MessageId": "1"}, {"TopicArn": "arn", "Subject": ANY, "Message": ANY, "MessageStructure": "json"}
+    )
 
     SnsNotices(client, topic_arn="arn").tell(notification)
 
-    assert Notification.parse(json.loads(sent[0]["Message"])) == notification
+    texts = json.loads(sent[0]["Message"])
+    assert Notification.parse(json.loads(texts["default"])) == notification
+    assert texts["email"].split("\n") == [
+        "it serves",
+        "bake passed: 250 of 250 answers are sound",
+        "",
+        "To undo it:",
+        notification.undo,
+        "",
+        "To look further:",
+        notification.look,
+    ]
     assert sent[0]["Subject"] == f"chat: release {'a' * 12} is live"
 
 

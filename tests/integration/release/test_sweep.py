@@ -69,8 +69,13 @@ def test_a_deleted_model_and_config_are_made_again_and_serve_again(stack: Stack)
     sagemaker.delete_model(ModelName=name)
     sagemaker.delete_endpoint_config(EndpointConfigName=name)
 
+    stack.told()
     drift = sweep(stack)["drift"]
 
+    assert [(news["kind"], news["look"]) for news in stack.told()] == [
+        ("modelGone", "slipway why chat"),
+        ("configGone", "slipway why chat"),
+    ]
     after = sagemaker.describe_model(ModelName=name), sagemaker.describe_endpoint_config(EndpointConfigName=name)
     assert [(each["kind"], each["mended"]) for each in drift] == [("modelGone", True), ("configGone", True)]
     assert [_content(each) for each in after] == [_content(each) for each in before]

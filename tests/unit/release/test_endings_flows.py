@@ -12,6 +12,8 @@ from release.errors import (
     LeaseLostError,
     RolloutFailedError,
 )
+from release.flows.gate_records import gate_item
+from release.flows.records import fence_of
 from release.flows.settling import sentence_of
 from tests.builders.house import ENDPOINT, House
 
@@ -38,11 +40,32 @@ def test_a_rollback_by_sagemaker_is_lost_and_settled_as_rolled_back(house: House
 
 
 def test_people_hear_how_to_undo_a_release_that_replaced_another(house: House) -> None:
-    house.live()
+    """The command names the release, so that it means the same when a third one has gone live meanwhile."""
+    first = house.live()
     step = house.live("v2")
 
-    assert [told.undo for told in house.notices.told] == ["", "slipway rollback chat"]
+    back = f"slipway rollback chat --to {first.rollout_id.partition('-')[0]}"
+    assert [told.undo for told in house.notices.told] == ["", back]
     assert house.notices.told[-1].rollout_id == step.rollout_id
+
+
+def test_people_hear_which_gate_and_which_alarm_brought_blue_back_and_where_to_look(house: House) -> None:
+    house.live()
+    step = house.shifted("v2")
+    evidence = {"requests": "250", "errors": "31"}
+    fence = fence_of(step, house.now())
+    judged = gate_item("bake", "failed", "31 of 250 answers were errors", evidence, house.now())
+    house.table.judge_gate(house.rollout(step), judged, fence)
+    guard = f"{house.config_name(step)}-guard"
+    house.alarms.said[guard] = "ALARM"
+    house.serving.roll_back(ENDPOINT)
+
+    house.settle(step, "failed", "RolloutFailedError", "green was lost")
+
+    told = house.notices.told[-1]
+    assert told.evidence == ("bake failed: 31 of 250 answers were errors (requests 250, errors 31)",)
+    assert f"in ALARM: {guard}; the endpoint serves" in told.reason
+    assert told.look == f"slipway releases show {told.release_id} --endpoint chat"
 
 
 def test_without_a_lease_nothing_goes_live(house: House) -> None:
@@ -133,7 +156,9 @@ def test_after_a_stuck_rollout_the_way_back_is_the_last_release_that_was_proved(
 
     chosen = house.choosing.choose(ExecutionInput(input={"endpoint": "chat"}, execution_arn="arn:back"))
 
-    assert house.notices.told[-1].undo == "slipway rollback chat"
+    told = house.notices.told[-1]
+    assert told.undo == f"slipway rollback chat --to {chosen.release_id}"
+    assert told.look == "slipway why chat"
     assert chosen.release_id == proved.rollout_id.partition("-")[0]
     assert not house.plan(chosen.rollout_id).already_live
 

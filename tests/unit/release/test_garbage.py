@@ -245,3 +245,29 @@ def test_alarms_that_an_ended_rollout_left_are_collected_and_others_stay() -> No
     assert swept.collected == (f"{house.config_name(ended)}-abort",)
     assert f"{ENDPOINT}-not-ours" in house.alarms.own
     assert f"{house.config_name(under_way)}-abort" in house.alarms.own
+
+
+def test_what_a_preflight_left_behind_goes_when_its_rollout_has_ended_and_not_before() -> None:
+    """A config that made one instance is of no use to a way back, which has no preflight."""
+    sweeper = Sweeper()
+    house, preflight = sweeper.house, f"{ENDPOINT}-preflight"
+    live, under_way = house.live("v1"), house.created("v2")
+    sweeper.runs(under_way.rollout_id)
+    for step in (live, under_way):
+        config, made = f"{house.config_name(step)}-pf", house.config_name(step)
+        house.serving.ensure_config(config, house.serving.configs[made], model=made)
+    house.serving.create_endpoint(preflight, f"{house.config_name(under_way)}-pf")
+    house.serving.arrive(preflight)
+
+    assert sweeper.sweep().collected == (f"{house.config_name(live)}-pf",)
+    assert house.serving.describe(preflight)
+
+    house.serving.delete_endpoint(preflight)
+    house.serving.ensure_config(f"{house.config_name(live)}-pf", house.serving.configs[made], model=made)
+    house.serving.create_endpoint(preflight, f"{house.config_name(live)}-pf")
+    assert sweeper.sweep().collected == ()
+    house.serving.arrive(preflight)
+
+    assert sweeper.sweep().collected == (preflight,)
+    assert house.serving.describe(preflight) is None
+    assert sweeper.sweep().collected == (f"{house.config_name(live)}-pf",)

@@ -148,6 +148,19 @@ def test_a_way_back_is_not_held_by_a_policy(house: House) -> None:
     assert house.plan(rollout).strategy is Strategy.FIRST_RELEASE
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("drop", True), ("rollback", False)])
+def test_a_way_back_is_not_priced_with_a_preflight_that_it_has_not(house: House, kind: str, *, expected: bool) -> None:
+    """docs/gates.md: a rollback has no preflight, because somebody waits for it."""
+    rollout = drop(house, preflight=True)
+    found = record(house, rollout)
+    house.table.items[found.pk, found.sk] = found.model_copy(update={"kind": kind})
+
+    estimate = house.plan(rollout).estimate
+
+    assert estimate is not None
+    assert ("preflight" in estimate.gates) is expected
+
+
 def test_more_instances_than_scaling_may_have_are_refused(house: House) -> None:
     rollout = drop(house, instanceCount=6)
 

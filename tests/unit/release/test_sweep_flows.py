@@ -283,7 +283,7 @@ def test_a_hand_made_update_is_told_once_and_its_end_once(sweeper: Sweeper) -> N
 
     lines = [line for line in sweeper.house.table.ledger("chat") if line.actor == "sweep"]
     assert [line.event for line in lines] == [Happened.DRIFT_FOUND, Happened.DRIFT_ENDED]
-    assert [str(drift.kind) for drift in sweeper.news.told] == ["handMadeUpdate"]
+    assert [(str(drift.kind), drift.look) for drift in sweeper.news.told] == [("handMadeUpdate", "slipway why chat")]
 
 
 def test_an_endpoint_under_a_lease_is_its_rollout_s_business(sweeper: Sweeper) -> None:
@@ -297,15 +297,23 @@ def test_an_endpoint_under_a_lease_is_its_rollout_s_business(sweeper: Sweeper) -
 
 @pytest.mark.parametrize(("status", "kind"), [("gone", "endpointGone"), ("Failed", "endpointFailed")])
 def test_an_endpoint_that_serves_nobody_is_told_with_the_way_back(sweeper: Sweeper, status: str, kind: str) -> None:
-    sweeper.house.live()
+    """The release that served is wanted, and not the one before it, to which a rollback without a name goes."""
+    house = sweeper.house
+    house.live("v1")
+    release_id = house.live("v2").rollout_id.partition("-")[0]
     state = sweeper.house.serving.endpoints.pop(ENDPOINT)
     if status == "Failed":
         sweeper.house.serving.endpoints[ENDPOINT] = replace(state, status="Failed", failure="the disk is full")
 
     (drift,) = sweeper.sweep().drift
 
-    assert str(drift.kind) == kind
-    assert "rollback" in drift.reason or "start a rollout" in drift.reason
+    (told,) = sweeper.news.told
+    assert (str(drift.kind), told.undo) == (kind, f"slipway rollback chat --to {release_id}")
+    assert drift.reason.endswith(told.undo)
+    asked = ExecutionInput(input={"endpoint": "chat", "to": release_id}, execution_arn="arn:back")
+    back = house.choosing.choose(asked)
+    house.registering.register(_execution(back.rollout_id))
+    assert (back.release_id, house.plan(back.rollout_id).already_live) == (release_id, False)
 
 
 @pytest.mark.parametrize("what", ["models", "configs"])
