@@ -10,7 +10,7 @@ from slipway.doctor import Check
 from slipway.images import BuiltImage, PushedImage
 from slipway.logs import LogLine
 from slipway.money import Bill, EndpointCost
-from slipway.operations import Operated
+from slipway.operations import Operated, Swept
 from slipway.packaging.package import Packaged
 from slipway.provenance import Link
 from slipway.records import EndpointState, PhaseChange, Release, Rollout
@@ -158,6 +158,7 @@ class SimulatedSeed:
 
 ANSWERS: Mapping[str, type] = {
     "package": Packaged,
+    "push": WatchedPhase,
     "image build": BuiltImage,
     "image push": PushedImage,
     "releases list": ReleaseList,
@@ -172,10 +173,15 @@ ANSWERS: Mapping[str, type] = {
     "abort": Deed,
     "freeze": Deed,
     "unfreeze": Deed,
+    "wake": Deed,
+    "remove": Deed,
     "break-glass release-lease": Deed,
     "break-glass adopt": Deed,
     "break-glass skip-gate": Deed,
     "why": Operated,
+    "what-ran": Operated,
+    "provenance": Operated,
+    "sweep": Swept,
     "cost": EndpointCost,
     "doctor": Diagnosis,
     "explain": Explanation,
@@ -188,4 +194,4 @@ ANSWERS: Mapping[str, type] = {
     "local down": LocalEnd,
     "local reset": LocalForgotten,
 }
-"""What each command prints with --json; `logs`, `watch` and `rollback` print one such object per line."""
+"""What each command prints with --json; `logs`, `push`, `watch` and `rollback` print one such object per line."""

@@ -6,13 +6,26 @@ import typer
 
 from slipway.commands.chat import chat
 from slipway.commands.evidence import doctor, events, explain, logs
+from slipway.commands.history import provenance, what_ran
 from slipway.commands.image import image
 from slipway.commands.local import local
-from slipway.commands.operate import abort, approve, break_glass, freeze, pause, resume, unfreeze, why
+from slipway.commands.operate import (
+    abort,
+    approve,
+    break_glass,
+    freeze,
+    pause,
+    remove,
+    resume,
+    unfreeze,
+    wake,
+    why,
+)
 from slipway.commands.package import package
 from slipway.commands.push import push
 from slipway.commands.releases import cost, releases, rollback, watch
 from slipway.commands.simulate import simulate
+from slipway.commands.sweep import sweep
 from slipway.errors import SlipwayError
 
 app = typer.Typer(
@@ -32,10 +45,15 @@ for command in (
     abort,
     freeze,
     unfreeze,
+    wake,
+    remove,
     why,
     cost,
     doctor,
     explain,
+    what_ran,
+    provenance,
+    sweep,
     logs,
     chat,
     simulate,

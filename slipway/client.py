@@ -315,7 +315,7 @@ class Slipway(OperatorVerbs):
             asked["to"] = release_id_of(to, endpoint)
         if at is not None:
             asked["at"] = instant(at)
-        arn = self._operations.start("RollbackStateMachineArn", "rollback", asked)
+        arn = self._operations.start("RollbackStateMachineArn", f"rollback-{endpoint}", asked)
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             execution = self._operations.look(arn)

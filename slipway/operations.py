@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from slipway.aws import Aws
 from slipway.aws_errors import translated
 from slipway.errors import OperationRefusedError, RolloutTimeoutError, UsageError
-from slipway.words import actor_of, endpoint_names, instant, reason_of, rollout_id_of
+from slipway.words import actor_of, endpoint_names, instant, reason_of, release_id_of, rollout_id_of
 
 GATES = ("preflight", "bake")
 _POLL_S = 0.25
@@ -20,7 +20,10 @@ _ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 
 @dataclass(frozen=True)
 class Operated:
-    """What was done, in a sentence; `why` holds everything that the verb `why` found, as `events/release` has it."""
+    """What was done, in a sentence; `why`, `ran` and `provenance` hold what the question of that name found.
+
+    As `events/release/operate-output` has them; None where the verb asked something else.
+    """
 
     verb: str
     endpoint: str
@@ -28,6 +31,19 @@ class Operated:
     execution_arn: str
     rollout_id: str | None = None
     why: Mapping[str, Any] | None = None
+    ran: Mapping[str, Any] | None = None
+    provenance: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Swept:
+    """`report`: the sums over all endpoints; `endpoints`: what was found at each (`release.contracts.sweep`)."""
+
+    sentence: str
+    dry_run: bool
+    execution_arn: str
+    report: Mapping[str, Any]
+    endpoints: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +62,7 @@ class Operations:
 
     def start(self, machine_output: str, what: str, asked: Mapping[str, Any]) -> str:
         """Start a machine; the execution's ARN. It is named, so that a start that is sent twice is one start."""
-        name = f"{what}-{asked['endpoint']}-{uuid.uuid4().hex[:12]}"
+        name = f"{what}-{uuid.uuid4().hex[:12]}"
         machine = self.aws.output(machine_output)
         with translated():
             return self.aws.machines.start_execution(stateMachineArn=machine, name=name, input=json.dumps(asked))[
@@ -72,12 +88,8 @@ class Operations:
             OperationRefusedError: it cannot be done; nothing was changed, and the message is the machine's reason.
             RolloutTimeoutError: no answer yet.
         """
-        arn = self.start("OperateStateMachineArn", str(asked["verb"]), asked)
-        deadline = time.monotonic() + timeout_s
-        while (execution := self.look(arn)).status not in _ENDED:
-            if time.monotonic() > deadline:
-                raise RolloutTimeoutError(f"{arn} has not answered after {timeout_s:.0f} s; look at that execution")
-            time.sleep(_POLL_S)
+        arn = self.start("OperateStateMachineArn", f"{asked['verb']}-{asked['endpoint']}", asked)
+        execution = self._ended(arn, timeout_s)
         if execution.status != "SUCCEEDED":
             raise OperationRefusedError(
                 f"{asked['endpoint']}: {execution.reason}; `slipway why {asked['endpoint']}` tells where it stands"
@@ -90,7 +102,38 @@ class Operations:
             execution_arn=arn,
             rollout_id=answer.get("rolloutId"),
             why=answer.get("why"),
+            ran=answer.get("ran"),
+            provenance=answer.get("provenance"),
         )
+
+    def sweep(self, asked: Mapping[str, Any], timeout_s: float = 900.0) -> Swept:
+        """Ask the sweep machine and wait for its report.
+
+        Args:
+            asked: `events/release/sweep-input`.
+            timeout_s: how long to wait, in seconds; the execution goes on without us.
+
+        Raises:
+            OperationRefusedError: an endpoint could not be swept; the message names each and why.
+            RolloutTimeoutError: no report yet.
+        """
+        arn = self.start("SweepStateMachineArn", "sweep", asked)
+        execution = self._ended(arn, timeout_s)
+        if execution.status != "SUCCEEDED":
+            raise OperationRefusedError(
+                f"the sweep is not complete: {execution.reason}; what was swept is swept, and asking again is safe"
+            )
+        report = execution.output["report"]
+        dry_run = bool(asked.get("dryRun"))
+        return Swept(report["sentence"], dry_run, arn, report, execution.output["endpoints"])
+
+    def _ended(self, arn: str, timeout_s: float) -> Execution:
+        deadline = time.monotonic() + timeout_s
+        while (execution := self.look(arn)).status not in _ENDED:
+            if time.monotonic() > deadline:
+                raise RolloutTimeoutError(f"{arn} has not answered after {timeout_s:.0f} s; look at that execution")
+            time.sleep(_POLL_S)
+        return execution
 
     def whoami(self) -> str:
         """The credentials' own name, for the ledger: GetCallerIdentity, which needs no permission."""
@@ -141,6 +184,52 @@ class OperatorVerbs:
     def unfreeze(self, endpoint: str, *, reason: str, actor: str | None = None) -> Operated:
         """End a freeze."""
         return self._do("unfreeze", endpoint, reason, None, actor)
+
+    def wake(self, endpoint: str, *, reason: str, actor: str | None = None) -> Operated:
+        """Let whoever waits at the endpoint look again; what still holds a rollout back, still does."""
+        return self._do("wake", endpoint, reason, None, actor)
+
+    def remove(self, endpoint: str, *, reason: str, actor: str | None = None) -> Operated:
+        """Take a frozen endpoint down; its releases and their bytes stay, so that a rollback makes it again."""
+        return self._do("remove", endpoint, reason, None, actor)
+
+    def what_ran(self, endpoint: str, *, at: datetime | None = None) -> Operated:
+        """Which release served at an instant, which knows its time zone; now without it."""
+        endpoint_names(self._operations.aws.stack, endpoint)
+        asked = {"verb": "what-ran", "endpoint": endpoint}
+        return self._operations.operate(asked | ({"asOf": instant(at)} if at else {}))
+
+    def provenance(self, endpoint: str, release: str) -> Operated:
+        """Where a release comes from, as the stack's own function finds it: for whom may read no bucket."""
+        endpoint_names(self._operations.aws.stack, endpoint)
+        asked = {"verb": "provenance", "endpoint": endpoint, "release": release_id_of(release, endpoint)}
+        return self._operations.operate(asked)
+
+    def sweep(
+        self,
+        endpoint: str | None = None,
+        *,
+        dry_run: bool = False,
+        grace_s: int | None = None,
+        reason: str | None = None,
+    ) -> Swept:
+        """Find lost events, dead rollouts, drift and leftovers, and mend what is safe.
+
+        Args:
+            endpoint: this one only; every one without it.
+            dry_run: say what would be done and change nothing.
+            grace_s: how many seconds what nobody needs is kept before it is collected, 0 to a year; seven days
+                without it.
+        """
+        if endpoint is not None:
+            endpoint_names(self._operations.aws.stack, endpoint)
+        asked = {
+            "endpoint": endpoint,
+            "dryRun": dry_run or None,
+            "graceSeconds": grace_s,
+            "reason": reason_of(reason) if reason is not None else None,
+        }
+        return self._operations.sweep({name: value for name, value in asked.items() if value is not None})
 
     def why(self, endpoint: str) -> Operated:
         """Where the endpoint stands and what it waits for; changes nothing."""

@@ -1,4 +1,4 @@
-"""The verbs of the operate machine: pause, resume, approve, abort, freeze, unfreeze, why, and behind the glass."""
+"""The verbs of the operate machine that act, the question why, and what is behind the glass."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -130,6 +130,37 @@ def unfreeze(
         lambda slipway: slipway.unfreeze(endpoint, reason=reason, actor=actor),
         stack,
         f"slipway freeze {endpoint} --reason …",
+        as_json=as_json,
+    )
+
+
+def wake(
+    endpoint: EndpointArgument = "chat",
+    *,
+    reason: Reason,
+    actor: Actor = None,
+    stack: Stack = "slipway",
+    as_json: AsJson = False,
+) -> None:
+    """Let whoever waits at an endpoint look again; what still holds a rollout back, still does."""
+    _do(lambda slipway: slipway.wake(endpoint, reason=reason, actor=actor), stack, "", as_json=as_json)
+
+
+def remove(
+    endpoint: EndpointArgument = "chat",
+    *,
+    reason: Reason,
+    actor: Actor = None,
+    yes: Yes = False,
+    stack: Stack = "slipway",
+    as_json: AsJson = False,
+) -> None:
+    """Take a frozen endpoint down, so that it costs nothing; releases and their bytes stay."""
+    confirm(f"Delete the endpoint {endpoint}? Nobody answers there until a release is brought back.", yes=yes)
+    _do(
+        lambda slipway: slipway.remove(endpoint, reason=reason, actor=actor),
+        stack,
+        f"slipway unfreeze {endpoint} --reason … && slipway rollback {endpoint}",
         as_json=as_json,
     )
 

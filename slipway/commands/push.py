@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from slipway.commands.options import EndpointOption, Stack
+from slipway.commands.options import AsJson, EndpointOption, Stack
 from slipway.commands.terminal import follow, open_client, open_screen
 from slipway.errors import ArtifactFolderError
 
@@ -17,6 +17,8 @@ def push(
     endpoint: EndpointOption = "chat",
     config: Annotated[Path | None, typer.Option(help="JSON file with the release's config.")] = None,
     stack: Stack = "slipway",
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Upload an artifact, seal it, and watch the rollout that it starts."""
     slipway, screen = open_client(stack), open_screen()
@@ -24,7 +26,7 @@ def push(
         drop = slipway.push(directory, endpoint, version, on_progress, config=_read_config(config))
     with screen.step("rollout of the drop"):
         rollout_id = slipway.rollout_of(drop)
-    follow(slipway, endpoint, rollout_id)
+    follow(slipway, endpoint, rollout_id, as_json=as_json)
 
 
 def _read_config(path: Path | None) -> dict[str, object] | None:

@@ -30,7 +30,36 @@ CONFIG: dict[str, Any] = json.loads((EVENTS / "release/config.example.json").rea
     "instanceTypes": ["ml.g4dn.xlarge"]
 }
 AT = "2026-11-23T12:00:00Z"
-WHY: dict[str, Any] = json.loads((EVENTS / "release/operate-output.why.example.json").read_text(encoding="utf-8"))
+QUESTIONS = {"why": "Why", "what-ran": "What ran", "provenance": "Provenance"}
+SWEPT: dict[str, Any] = {
+    "endpoint": "chat",
+    "settled": [],
+    "started": ["3f2a91c07d4e-2"],
+    "passedOver": [],
+    "drift": [
+        {
+            "kind": "scalingLost",
+            "subject": "slipway-chat",
+            "reason": "nothing scales it, its record says 1 to 5 instances",
+            "mended": False,
+        }
+    ],
+    "collected": ["slipway-chat-3f2a91c07d4e-1"],
+    "collectedCount": 3,
+    "would": ["start rollout 3f2a91c07d4e-2 of models/chat/v2/, whose event was lost"],
+    "problems": [],
+}
+REPORT: dict[str, Any] = {
+    "sentence": "would have swept 1 endpoints, 1 differences, 1 deeds and 3 things to collect; nothing was changed",
+    "endpoints": 1,
+    "settled": 0,
+    "started": 1,
+    "passedOver": 0,
+    "drift": 1,
+    "mended": 0,
+    "collected": 3,
+    "problems": [],
+}
 FILES = {"config.json": b'{"model_type": "llama"}', "model.safetensors": bytes(range(256))}
 
 
@@ -132,7 +161,12 @@ def _deploy(stack: Stack) -> None:
     stack.client("sqs").create_queue(QueueName="slipway-undelivered-events")
     repository = stack.client("ecr").create_repository(repositoryName=REPOSITORY)["repository"]["repositoryUri"]
     outputs = {"ArtifactBucketName": BUCKET, "ReleaseTableName": TABLE, "InferenceRepositoryUri": repository}
-    for name, machine in (("Operate", _operate()), ("Rollback", _rollback()), ("Release", _rollback())):
+    for name, machine in (
+        ("Operate", _operate()),
+        ("Rollback", _rollback()),
+        ("Release", _rollback()),
+        ("Sweep", _sweep()),
+    ):
         made = stack.client("stepfunctions").create_state_machine(
             name=f"slipway-{name.lower()}",
             roleArn="arn:aws:iam::123456789012:role/any",
@@ -147,7 +181,7 @@ def _deploy(stack: Stack) -> None:
 
 
 def _operate() -> dict[str, Any]:
-    """Refuses to pause, tells why, and says of everything else that it was done."""
+    """Refuses to pause, answers questions, and says of everything else that it was done."""
     done = {
         "verb.$": "$.verb",
         "endpoint.$": "$.endpoint",
@@ -156,17 +190,31 @@ def _operate() -> dict[str, Any]:
     }
     choices = [
         {"Variable": "$.verb", "StringEquals": "pause", "Next": "Refused"},
-        {"Variable": "$.verb", "StringEquals": "why", "Next": "Why"},
+        *({"Variable": "$.verb", "StringEquals": verb, "Next": state} for verb, state in QUESTIONS.items()),
     ]
+    answers = {
+        state: {"Type": "Pass", "Result": example(f"release/operate-output.{verb}"), "End": True}
+        for verb, state in QUESTIONS.items()
+    }
     return {
         "StartAt": "Verb?",
         "States": {
             "Verb?": {"Type": "Choice", "Choices": choices, "Default": "Done"},
             "Refused": {"Type": "Fail", "Error": "OperationRefused", "Cause": REFUSAL},
-            "Why": {"Type": "Pass", "Result": WHY, "End": True},
+            **answers,
             "Done": {"Type": "Pass", "Parameters": done, "End": True},
         },
     }
+
+
+def example(name: str) -> Any:
+    """An example of the contracts."""
+    return json.loads((EVENTS / f"{name}.example.json").read_text(encoding="utf-8"))
+
+
+def _sweep() -> dict[str, Any]:
+    answer = {"report": REPORT, "endpoints": [SWEPT]}
+    return {"StartAt": "Swept", "States": {"Swept": {"Type": "Pass", "Result": answer, "End": True}}}
 
 
 def _rollback() -> dict[str, Any]:

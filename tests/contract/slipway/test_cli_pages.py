@@ -12,8 +12,8 @@ from docs.describe_cli import PAGE, SCHEMAS, commands, page, schemas, text_of
 from slipway import errors
 from slipway.answers import ANSWERS
 
-OWN_JSON = {"package", "push", "local env"}
-"""Described where they are made: an artifact, and the variables that it exports."""
+OWN_JSON = {"local env"}
+"""Described where it is made: the variables that it exports."""
 
 
 def test_the_page_of_the_command_line_is_current() -> None:
@@ -40,7 +40,7 @@ def test_every_command_that_prints_json_says_which() -> None:
 def test_every_command_prints_json_but_those_that_stay_in_the_foreground() -> None:
     silent = {words for words, command in commands() if not any("--json" in each.opts for each in command.params)}
 
-    assert silent <= {"local up", "push", "simulate"}
+    assert silent == {"local up"}
 
 
 def test_every_command_says_what_it_does_and_what_each_option_means() -> None:

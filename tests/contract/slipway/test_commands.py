@@ -8,7 +8,9 @@ from botocore.client import BaseClient
 from jsonschema import Draft202012Validator
 
 from release.contracts.machines import OperateInput
-from tests.contract.slipway.conftest import BUCKET, EVENTS, REFUSAL, TABLE, Command, Stack
+from release.contracts.sweep import SweepReport, Swept
+from slipway.operations import Operated, Operations
+from tests.contract.slipway.conftest import BUCKET, EVENTS, REFUSAL, REPORT, SWEPT, TABLE, Command, Stack, example
 
 
 def schema(name: str) -> Draft202012Validator:
@@ -23,6 +25,8 @@ def schema(name: str) -> Draft202012Validator:
         (["abort", "--yes"], {"verb": "abort"}),
         (["freeze", "--until", "2027-01-02T00:00:00+01:00"], {"verb": "freeze", "until": "2027-01-01T23:00:00.000Z"}),
         (["unfreeze"], {"verb": "unfreeze"}),
+        (["wake"], {"verb": "wake"}),
+        (["remove", "--yes"], {"verb": "remove"}),
         (["break-glass", "release-lease", "--yes"], {"verb": "release-lease"}),
         (["break-glass", "adopt", "--yes"], {"verb": "adopt"}),
         (["break-glass", "skip-gate", "bake", "--yes"], {"verb": "skip-gate", "gate": "bake"}),
@@ -68,6 +72,60 @@ def test_why_shows_everything_that_the_machine_told(slipway: Command, stack: Sta
     assert "alarm guard  OK  slipway-chat-3f2a91c07d4e-1-guard" in lines
     assert "  abort      ben, 2026-11-23T12:00:00Z: answers in the wrong language" in lines
     schema("operated").validate(slipway("why", "--json").json)
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["what-ran"], {"verb": "what-ran"}),
+        (["what-ran", "--at", "2026-11-23T13:00:00+01:00"], {"verb": "what-ran", "asOf": "2026-11-23T12:00:00.000Z"}),
+        (["provenance", "3f2a91c07d4e"], {"verb": "provenance", "release": "3f2a91c07d4e"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_question_about_the_past_is_answered_by_the_stack(
+    slipway: Command, stack: Stack, words: list[str], asked: dict[str, Any]
+) -> None:
+    said = slipway(*words, "--json")
+
+    assert said.code == 0, said.err
+    assert stack.asked()[0] == {"endpoint": "chat", **asked}
+    OperateInput.parse(stack.asked()[0])
+    schema("operated").validate(said.json)
+    told = example(f"release/operate-output.{asked['verb']}")
+    assert {name: said.json[name] for name in ("ran", "provenance")} == {"ran": None, "provenance": None} | {
+        name: told[name] for name in ("ran", "provenance") if name in told
+    }
+
+
+def test_a_release_whose_bytes_changed_fails_the_question_where_it_comes_from(
+    slipway: Command, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = example("release/operate-output.provenance")["provenance"]
+    changed = told | {"problems": ["model.safetensors has 7 bytes, its manifest says 8"]}
+    answer = Operated("provenance", "chat", "a sentence", "arn", provenance=changed)
+    monkeypatch.setattr(Operations, "operate", lambda *_: answer)
+
+    said = slipway("provenance", "3f2a91c07d4e")
+
+    assert said.code == 1
+    assert "problem  model.safetensors has 7 bytes, its manifest says 8" in said.out
+
+
+def test_a_sweep_tells_every_finding(slipway: Command, stack: Stack) -> None:
+    SweepReport.parse(REPORT)
+    Swept.parse(SWEPT)
+
+    said = slipway("sweep", "chat", "--dry-run", "--grace", "86400", "--reason", "what would go?")
+
+    assert said.code == 0, said.err
+    assert stack.asked()[0] == example("release/sweep-input.by-hand")
+    head, _, *lines = said.out.splitlines()
+    assert head == REPORT["sentence"]
+    assert [line.split("  ")[0] for line in lines] == ["ENDPOINT", *["chat"] * 5]
+    assert "and 2 more" in said.out, "of three things the machine names one"
+    schema("swept").validate(slipway("sweep", "--dry-run", "--json").json)
+    assert stack.asked()[0] == {"dryRun": True}
 
 
 def test_releases_are_listed_with_what_serves(slipway: Command, stack: Stack) -> None:
