@@ -18,6 +18,7 @@ from local.moto_patches import (
     ecr,
     event_sources,
     eventbridge,
+    kms,
     lambda_functions,
     s3,
     s3_bodies,
@@ -49,6 +50,7 @@ def install(
     s3_objects.install(patches)
     ecr.install(patches, delivery)
     sns.install(patches)
+    kms.install(patches)
     cloudformation.install(patches, world)
     dynamodb.install(patches)
     clocks.install(patches, world)
