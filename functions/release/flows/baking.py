@@ -4,18 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from release.contracts.steps import LeasedStep
-from release.contracts.table import BakeProbes, Gate, GateItem, GateVerdict, ProbesItem, RolloutItem
+from release.contracts.table import BakeProbes, Gate, GateItem, GateVerdict, RolloutItem
 from release.domain.gates import due_s, may_ask, rules_for, why_unjudged
-from release.domain.golden import Expectation
 from release.domain.names import Names
 from release.domain.phases import Phase
-from release.domain.probes import ChatAnswer, Prompt
 from release.domain.truth import EndpointState, Verdict
 from release.domain.verdict import BakeJudgement, judge
 from release.domain.verdict_statistics import Look
-from release.errors import RolloutFailedError, ServiceUnavailableError
-from release.flows.evidence import NOTHING, Measured, counted, evidence_of
+from release.errors import RolloutFailedError
+from release.flows.evidence import Measured, counted, evidence_of
 from release.flows.gate_records import gate_item, gate_of, skipped_by
+from release.flows.recording import Recording, so_far
 from release.flows.records import fence_of, plan_of, release_of
 from release.flows.stamps import read_stamp, seconds_since
 from release.ports import COARSE_S, FINE_S, Clock, Metrics, Policies, Probes, ReleaseTable, Window
@@ -23,12 +22,9 @@ from release.ports import COARSE_S, FINE_S, Clock, Metrics, Policies, Probes, Re
 _GATE: Gate = "bake"
 _LOOK_S = 20
 """A look asks no further prompt after so many seconds, because the next look and its heartbeat wait for it."""
-_RECORD_S = 45
 _HOUR_S = 3600
 _WHOLE = 1000
 _SPARE = 1.2  # some answers are lost, or come from blue
-_PROMPT = Prompt("bake", ({"role": "user", "content": "Tell me a long story about the sea."},), 8, Expectation())
-"""Always cut off after as many tokens, so that the times of both fleets can be compared."""
 _NOT_PASSED = frozenset({"failed", "inconclusive"})
 
 
@@ -54,10 +50,9 @@ class Baking:
             if gate.verdict in _NOT_PASSED:
                 self.metrics.request_abort(rollout.rollout_id)
             return f"; bake {gate.verdict}: {gate.reason}"
-        before = (rollout.probes.bake if rollout.probes else None) or _nothing()
         if rollout.phase is not Phase.BAKING:
-            return self._record_blue(rollout, step, before)
-        return self._judge(rollout, step, state, before)
+            return self._recording.record(rollout, step)
+        return self._judge(rollout, step, state, so_far(rollout))
 
     def arrived(self, rollout: RolloutItem, step: LeasedStep) -> None:
         """Blue is gone.
@@ -79,17 +74,9 @@ class Baking:
         why_not = f"{mark.by} skipped it: {mark.reason}" if mark else why_unjudged(plan_of(rollout))
         return self._note(rollout, step, "skipped", why_not, {}) if why_not else None
 
-    def _record_blue(self, rollout: RolloutItem, step: LeasedStep, before: BakeProbes) -> str:
-        """While green is brought up blue alone answers: what it does now is what green is compared with later."""
-        rules = rules_for(plan_of(rollout))
-        recorded, began = before.recorded, self.now()
-        while recorded.asked < rules.min_requests and self._in_time(began, _RECORD_S):
-            answer = self._ask(rollout)
-            if answer is None or answer.release_id == rollout.release_id:
-                break
-            recorded = counted(recorded, answer, warm=True)
-        self._keep(rollout, step, before.model_copy(update={"recorded": recorded}))
-        return f"; blue answered {recorded.asked} of {rules.min_requests} probes"
+    @property
+    def _recording(self) -> Recording:
+        return Recording(self.table, self.probes, self.stack, self.now)
 
     def _judge(self, rollout: RolloutItem, step: LeasedStep, state: EndpointState, before: BakeProbes) -> str:
         plan, began = plan_of(rollout), _began(rollout)
@@ -97,13 +84,13 @@ class Baking:
         passed_s = seconds_since(began, self.now())
         looked = min(_WHOLE, int(_WHOLE * passed_s / due_s(plan)))
         if looked <= before.looked:
-            self._keep(rollout, step, probes)
+            self._recording.keep(rollout, step, probes)
             return ""
         rules = rules_for(plan)
         measured = self._measured(rollout, state, read_stamp(began))
         look = Look(looked / _WHOLE, before.looked / _WHOLE)
         judgement = judge(evidence_of(probes, measured, rules.warm_up_s), rules, look)
-        self._keep(rollout, step, probes.model_copy(update={"looked": looked}))
+        self._recording.keep(rollout, step, probes.model_copy(update={"looked": looked}))
         if judgement.verdict is not Verdict.FAILED and looked < _WHOLE:
             return f"; bake so far {judgement.verdict}, the verdict is due after {due_s(plan):.0f} s"
         gate = self._decided(rollout, step, judgement)
@@ -132,7 +119,7 @@ class Baking:
         while green.asked < part * rules.min_requests * _SPARE and self._in_time(began, _LOOK_S):
             if not may_ask(plan, seconds_since(_began(rollout), self.now())):
                 break
-            answer = self._ask(rollout)
+            answer = self._recording.ask(rollout)
             if answer is None:
                 break
             warm = seconds_since(_began(rollout), self.now()) >= rules.warm_up_s
@@ -141,13 +128,6 @@ class Baking:
             else:
                 blue = counted(blue, answer, warm=warm)
         return before.model_copy(update={"green": green, "blue": blue})
-
-    def _ask(self, rollout: RolloutItem) -> ChatAnswer | None:
-        """None: SageMaker let nobody answer, which says nothing of either fleet."""
-        try:
-            return self.probes.chat(Names(self.stack, rollout.endpoint).sagemaker_endpoint, _PROMPT)
-        except ServiceUnavailableError:
-            return None
 
     def _measured(self, rollout: RolloutItem, state: EndpointState, began: datetime) -> Measured:
         names = Names(self.stack, rollout.endpoint)
@@ -164,20 +144,12 @@ class Baking:
     def _in_time(self, began: datetime, limit_s: float) -> bool:
         return (self.now() - began).total_seconds() < limit_s
 
-    def _keep(self, rollout: RolloutItem, step: LeasedStep, bake: BakeProbes) -> None:
-        kept = rollout.probes.preflight if rollout.probes else None
-        self.table.note_probes(rollout, ProbesItem(preflight=kept, bake=bake), fence_of(step, self.now()))
-
     def _note(
         self, rollout: RolloutItem, step: LeasedStep, verdict: GateVerdict, reason: str, evidence: dict[str, str]
     ) -> GateItem:
         gate = gate_item(_GATE, verdict, reason, evidence, self.now())
         self.table.judge_gate(rollout, gate, fence_of(step, self.now()))
         return gate
-
-
-def _nothing() -> BakeProbes:
-    return BakeProbes(green=NOTHING, blue=NOTHING, recorded=NOTHING, looked=0)
 
 
 def _began(rollout: RolloutItem) -> str:

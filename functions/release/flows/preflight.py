@@ -17,6 +17,7 @@ from release.errors import EndpointBusyError, RolloutFailedError, ServiceUnavail
 from release.flows.building import hosting_of
 from release.flows.gate_records import gate_item, gate_of, skipped_by
 from release.flows.golden import published_golden
+from release.flows.recording import Recording
 from release.flows.records import check_wanted, enter, entry, fence_of, plan_of, release_of, rollout_of
 from release.flows.stamps import seconds_since
 from release.ports import ArtifactStore, Clock, Probes, ReleaseTable, Schemas, Serving
@@ -39,6 +40,10 @@ class Preflighting:
     stack: str
     now: Clock
 
+    @property
+    def _recording(self) -> Recording:
+        return Recording(self.table, self.probes, self.stack, self.now)
+
     def start(self, step: LeasedStep) -> Watched:
         """Begin the preflight, or record why there is none.
 
@@ -53,6 +58,8 @@ class Preflighting:
         if gate is None and (why_not := _left_out(rollout, release_of(self.table, rollout))):
             gate = self._note(rollout, step, "skipped", why_not, {})
         if gate and rollout.phase is Phase.CREATING:
+            if rollout.kind != "rollback":  # somebody waits for it
+                self._recording.record_times(rollout_of(self.table, step.endpoint, step.rollout_id), step)
             return Watched(progress=Progress.PREFLIGHT_PASSED, reason=f"no preflight: {gate.reason}", poll_seconds=1)
         names = Names(self.stack, step.endpoint)
         reason = f"asking green on {names.preflight_endpoint} before any traffic moves"
@@ -81,6 +88,7 @@ class Preflighting:
         if not ours:
             return self._other(rollout, names, state)
         if is_moving(state):
+            self._recording.record_times(rollout, step)
             return self._moving(rollout, f"endpoint {names.preflight_endpoint} is {state.status}")
         if state.status != IN_SERVICE:
             reason = f"the preflight's endpoint is {state.status}: {state.failure or 'SageMaker gave no reason'}"
@@ -136,7 +144,8 @@ class Preflighting:
             raise RolloutFailedError(self._note(rollout, step, "failed", reason, {}).reason)
         prompts = (*BUILT_IN, *golden.prompts)
         so_far = self._asked(rollout, names, prompts)
-        self.table.note_probes(rollout, ProbesItem(preflight=so_far), fence_of(step, self.now()))
+        bake = rollout.probes.bake if rollout.probes else None
+        self.table.note_probes(rollout, ProbesItem(preflight=so_far, bake=bake), fence_of(step, self.now()))
         if so_far.asked < len(prompts) and so_far.stalled < _MOST_STALLED:
             return Watched(
                 progress=Progress.MOVING, reason=f"{so_far.asked} of {len(prompts)} prompts asked", poll_seconds=1

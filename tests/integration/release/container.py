@@ -2,8 +2,8 @@
 
 The marker in the model's config.json decides what it is: `sick` fails the health check, `rude` answers 500, `stutters`
 says one word over and over, `lost` does not know what Paris is, `slow` thinks for a quarter of a second, `sluggish` for
-a second and a half, `impostor` says that it is another release, `late` takes
-four seconds to come up.
+a second and a half, `impostor` says that it is another release, `late` and `slow` take four seconds to come up, two
+minutes of the embedded clock.
 """
 
 import json
@@ -51,6 +51,6 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-if MARKER == "late":
+if MARKER in {"late", "slow"}:
     time.sleep(4)
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()

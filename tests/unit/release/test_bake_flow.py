@@ -2,6 +2,7 @@
 
 import pytest
 
+from release.contracts.config import PartialConfig
 from release.contracts.settings import PolicySettings
 from release.contracts.steps import LeasedStep
 from release.contracts.table import GateItem
@@ -92,6 +93,56 @@ def test_a_green_that_is_proved_worse_asks_for_the_end_at_every_look(
     with pytest.raises(RolloutFailedError, match=r"bake failed: .*; SageMaker rolled back"):
         house.watching.watch(step)
     assert house.settle(step, "failed", "RolloutFailedError", "bake failed").phase == "rolled_back"
+
+
+@pytest.mark.parametrize("latency_s", [pytest.param(0.2, id="twice as slow"), pytest.param(0.1, id="as fast")])
+def test_a_green_that_comes_up_at_once_is_compared_with_the_blue_of_before(house: House, latency_s: float) -> None:
+    house.live()
+    step = house.created("v2")
+    assert house.preflighting.start(step).progress is Progress.PREFLIGHT_PASSED
+    house.shifting.shift(step)
+    house.serving.bake(ENDPOINT)
+    answering(house, step, latency_s)
+
+    gate = judged(house, step)
+
+    assert gate.verdict == ("failed" if latency_s > 0.1 else "passed"), gate.reason
+    # A point of latency for ten of the bake's 300 s; errors need no blue, because green's have a limit of their own.
+    assert f"green's median {1000 * latency_s:.0f} ms, blue's 100 ms" in gate.evidence["probe latency"]
+    assert "x 30 pairs" in gate.evidence["probe latency"]
+    assert "errors" not in gate.evidence
+
+
+def test_blue_is_asked_while_the_preflight_s_endpoint_comes_up(house: House) -> None:
+    house.settings.settings["chat"] = PartialConfig.parse({"preflight": True})
+    house.live()
+    step = house.created("v2")
+
+    house.preflighting.start(step)
+    house.watching.watch(step)
+
+    probes = house.rollout(step).probes
+    assert probes is not None
+    assert probes.bake is not None
+    assert (probes.bake.recorded.asked, probes.bake.recorded.errors) == (30, 0)
+
+
+def test_a_blue_that_answers_nobody_does_not_hold_up_what_shall_mend_it(house: House) -> None:
+    house.live()
+    step = house.created("v2")
+
+    def late(_prompt: Prompt) -> ChatAnswer:
+        house.now.forward(60)
+        return ChatAnswer("", "", "ModelError (status 504)")
+
+    house.probes.chats[ENDPOINT] = late
+    before = house.now()
+
+    assert house.preflighting.start(step).progress is Progress.PREFLIGHT_PASSED
+
+    # SageMaker ends an answer after 60 s (InvokeEndpoint, "A customer's model containers must respond to requests
+    # within 60 seconds"); the function has 120.
+    assert 60 <= (house.now() - before).total_seconds() < 61
 
 
 def test_errors_that_only_cloudwatch_saw_fail_green_too(house: House) -> None:
