@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from release.domain.names import Names
 from release.domain.plan import DEAD_MAN_S
 from tests.fakes.aws import FakeAlarms, FakeMetrics
 
@@ -103,7 +102,3 @@ class SimulatedAlarms(FakeAlarms):
         beats = self.published.beats.get(rollout_id, [])
         last_s = beats[-1] if beats else 0.0
         return last_s + DEAD_MAN_S if last_s + DEAD_MAN_S <= until_s else _NEVER
-
-
-def alarm_names(stack: str, endpoint: str, rollout_id: str) -> tuple[str, ...]:
-    return Names(stack, endpoint).alarms(rollout_id)

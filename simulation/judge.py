@@ -46,6 +46,9 @@ _EARLY = frozenset({"received", "examined", "planned", "waiting"})
 ADOPTED = " adopted what the endpoint runs: "
 """A person broke the glass and recorded what the endpoint runs."""
 _DEEDS = ("settled", "started", "passedOver")
+_NEVER = float("-inf")
+_JUST_NOW_S = 130.0
+"""A machine's end comes after its function's answer, which may be as old as the task's time-out."""
 _HEEDED_S = 300.0
 """An abort is published within one look, 15 s or a function's time-out, and its alarm trips 30 s later."""
 
@@ -59,6 +62,8 @@ class Judge:
         self.unsound: set[str] = set()
         """Data prefixes of artifacts that break a rule."""
         self._taken_away: dict[str, float] = {}
+        self._replaced_s: dict[tuple[str, str], float] = {}
+        """When another release took its place, by endpoint and release."""
         self._checks: dict[tuple[str, str], Callable[[Any, Any, Invocation], None]] = {
             ("serving", "create_endpoint"): self._changes_endpoint,
             ("serving", "update_endpoint"): self._updates_endpoint,
@@ -85,6 +90,8 @@ class Judge:
             self.violate(f"0 failures have names: {execution.machine}, {state}: {result.cause}")
 
     def execution_ended(self, execution: "Execution") -> None:
+        if execution.machine == "rollback" and execution.status == "SUCCEEDED":
+            self._judge_brought_back(execution.output)
         if execution.machine != "release":
             return
         self._judge_left_open(execution)
@@ -95,6 +102,16 @@ class Judge:
             self.violate(f"9 success means live: {execution.arn} succeeded as {phase}")
         if execution.given.get("planOnly") and phase != "skipped":
             self.violate(f"9 success means live: {execution.arn} was only to plan, and ended as {phase}")
+
+    def _judge_brought_back(self, output: Any) -> None:
+        """A rollback that succeeds has brought its release back, or found it there, whatever came a moment later."""
+        endpoint, release_id, rollout_id = output["endpoint"], output["releaseId"], output["rolloutId"]
+        record, rollout = self._world.table.endpoint(endpoint), self._world.table.rollout(endpoint, rollout_id)
+        serves = record is not None and record.live_release_id == release_id
+        went_live = rollout is not None and str(rollout.phase) in {"live", "superseded"}
+        just_now = self._world.timeline.now_s - self._replaced_s.get((endpoint, release_id), _NEVER) < _JUST_NOW_S
+        if not (serves or went_live or just_now):
+            self.violate(f"9 success means live: the rollback to {release_id} succeeded, and it does not serve")
 
     def _judge_left_open(self, execution: "Execution") -> None:
         """Only a machine that calls a person, or that ran out of its days, may leave its rollout to the sweep."""
@@ -123,6 +140,25 @@ class Judge:
     def _changes_endpoint(self, args: Any, _: Any, by: Invocation) -> None:
         if self._is_people_s(args[0], by):
             self._fenced(args[0], by)
+            self._not_held_back(by)
+
+    def _not_held_back(self, by: Invocation) -> None:
+        """What people decided before this look at the rollout began holds it back."""
+        endpoint, rollout_id = by.event.get("endpoint", ""), by.event.get("rolloutId", "")
+        rollout, record = self._world.table.rollout(endpoint, rollout_id), self._world.table.endpoint(endpoint)
+        if rollout is None:
+            return
+        if rollout.abort and _seconds(rollout.abort.at) < by.began_s:
+            self.violate(f"8 people are heeded: traffic moves for {rollout_id}, whose end was asked for")
+        if rollout.paused and _seconds(rollout.paused.at) < by.began_s:
+            self.violate(f"8 people are heeded: traffic moves for {rollout_id}, which is paused")
+        if rollout.kind == "rollback":
+            return
+        frozen, now_s = record.frozen if record else None, self._world.timeline.now_s
+        if frozen and _seconds(frozen.at) < by.began_s and (frozen.until is None or now_s < _seconds(frozen.until)):
+            self.violate(f"8 people are heeded: traffic moves for {rollout_id}, and {endpoint} is frozen")
+        if self._world.policies.policy(endpoint).require_approval and rollout.approval is None:
+            self.violate(f"8 people are heeded: traffic moves for {rollout_id}, and nobody has approved it")
 
     def _is_people_s(self, name: str, by: Invocation) -> bool:
         """The endpoint that people use; a preflight has one of its own."""
@@ -139,14 +175,23 @@ class Judge:
 
     def _updates_endpoint(self, args: Any, kwargs: Any, by: Invocation) -> None:
         self._fenced(args[0], by)
-        rollout_id = by.event.get("rolloutId", "")
-        own = set(Names(self._stack, by.event.get("endpoint", "")).alarms(rollout_id))
+        self._not_held_back(by)
+        rollout_id, (name, config) = by.event.get("rolloutId", ""), args
+        own = self._alarms(by.event.get("endpoint", ""), rollout_id)
         states = self._world.alarms.states(sorted(own))
-        if set(kwargs["alarms"]) != own or set(states) != own:
+        unsettled = sorted(alarm for alarm, state in states.items() if state == "INSUFFICIENT_DATA")
+        if set(kwargs["alarms"]) != own or set(states) != own or unsettled:
             self.violate(
                 f"10 every update has its alarms: {rollout_id} updates with {sorted(kwargs['alarms'])}, "
-                f"of which {sorted(states)} exist"
+                f"of which {sorted(states)} exist and {unsettled} have not said OK yet"
             )
+        state, change = self._world.serving.describe(name), self._world.serving.changes.get(name)
+        if config in {state and state.config_name, change and change.config}:
+            self.violate(f"5 asked once: {rollout_id} updates {name} again to {config}")
+
+    def _alarms(self, endpoint: str, rollout_id: str) -> set[str]:
+        config = Names(self._stack, endpoint).of_rollout(rollout_id)
+        return {f"{config}-{alarm}" for alarm in ("guard", "abort", "dead-man")}
 
     def _deletes_endpoint(self, args: Any, _: Any, by: Invocation) -> None:
         if not self._is_people_s(args[0], by):
@@ -175,6 +220,8 @@ class Judge:
                 if before and after.token < before.token:
                     self.violate(f"2 one writer: the token of {after.pk} falls from {before.token} to {after.token}")
             case EndpointItem():
+                if before and before.live_release_id and before.live_release_id != after.live_release_id:
+                    self._replaced_s[before.endpoint, before.live_release_id] = self._world.timeline.now_s
                 if after.live_rollout_id and (before is None or before.live_rollout_id != after.live_rollout_id):
                     self._goes_live(after)
 
@@ -263,7 +310,7 @@ class Judge:
         if str(rollout.phase) not in ENDED:
             self.violate(f"3 every record ends: {rollout.rollout_id} rests as {rollout.phase}: {rollout.reason}")
             return
-        alarms = self._world.alarms.exist() & set(Names(self._stack, rollout.endpoint).alarms(rollout.rollout_id))
+        alarms = self._world.alarms.exist() & self._alarms(rollout.endpoint, rollout.rollout_id)
         if alarms and not self._was_left(rollout):
             self.violate(f"4 nothing is left behind: {rollout.rollout_id} has ended, {sorted(alarms)} exist")
         told = {note.rollout_id for note in self._world.notices.told}

@@ -40,7 +40,7 @@ def simulate(seed: int, tell: Callable[[str], None] | None = None) -> Outcome:
         world.timeline.after(act.at_s, _doing(world, act.name, act.do))
     come_to_rest(world)
     faults = tuple(world.calls.struck)
-    if not world.judge.violations and not world.judge.glass_broken and rng.random() < _TRIED_AFTERWARDS:
+    if not world.judge.violations and rng.random() < _TRIED_AFTERWARDS:
         _try_afterwards(world)
     rollouts = sum(type(item).__name__ == "RolloutItem" for item in world.table.items.values())
     return Outcome(seed, tuple(world.judge.violations), rollouts, world.calls.made, faults)
@@ -74,6 +74,7 @@ def _try_afterwards(world: World) -> None:
     """However it went: when nothing fails any more, a drop goes live and a rollback brings back what served."""
     world.tell("* from here on nothing fails: a drop must go live, and a rollback must bring back what it replaced")
     operate(world, "chat", "unfreeze", "unfreeze-afterwards")
+    world.policies.policies.clear()
     world.rest(_DAY_S)
     before = world.table.endpoint("chat")
     drop_it(world, Dropped("chat", "afterwards", manifest={"config": {"bakeSeconds": 0}}), [0.0])

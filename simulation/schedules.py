@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from release.contracts.settings import PolicySettings
 from release.domain.identity import drop_seal
 from release.flows.stamps import stamp_after
 from simulation.faults import Fault
@@ -63,6 +64,8 @@ def schedule(rng: Random) -> list[Act]:
         acts += _verb(rng, rng.choice(endpoints), number, rng.uniform(0, at_s + 200))
     if rng.random() < 0.1:
         acts.append(_maintenance(rng, at_s))
+    if rng.random() < 0.08:
+        acts += _approvals(rng, endpoints[0], at_s)
     return sorted(acts, key=lambda act: act.at_s)
 
 
@@ -179,6 +182,17 @@ def operate(world: World, endpoint: str, verb: str, name: str) -> Any:
     if verb == "freeze" and world.rng.random() < 0.5:
         given["until"] = stamp_after(world.timeline.clock(), world.rng.choice((2.0, 400.0, 5000.0)))
     return world.executions.start("operate", name, given)
+
+
+def _approvals(rng: Random, endpoint: str, latest_s: float) -> list[Act]:
+    """The endpoint requires approvals, and somebody approves now and then."""
+
+    def begin(world: World) -> None:
+        world.policies.policies[endpoint] = PolicySettings(require_approval=True)
+
+    times_s = sorted(rng.uniform(0, latest_s + 600) for _ in range(4))
+    approvals = [_operate(endpoint, "approve", f"approve-{number}-later", at_s) for number, at_s in enumerate(times_s)]
+    return [Act(0.0, f"releases of {endpoint} require an approval", begin), *approvals]
 
 
 def _maintenance(rng: Random, latest_s: float) -> Act:

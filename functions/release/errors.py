@@ -37,6 +37,10 @@ class AbortedError(ReleaseError):
     """Somebody asked for the rollout's end while that was still possible. Never retried."""
 
 
+class HeldBackError(ReleaseError):
+    """A pause or a freeze came after the last look at what people wish. The rollout goes back and waits."""
+
+
 class AlarmsUnsettledError(ReleaseError):
     """An alarm of the rollout has not said OK yet, and an update must not begin before. Worth a retry."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from release.contracts.steps import ApprovalStep, Awaited
-from release.contracts.table import RolloutItem
+from release.contracts.table import EndpointItem, RolloutItem
 from release.domain.turns import ROLLBACK
 from release.flows.records import check_wanted, fence_of, rollout_of
 from release.flows.stamps import stamp
@@ -51,13 +51,21 @@ class Approving:
 
     def held_back(self, rollout: RolloutItem) -> str:
         """Why traffic must not move yet, as a sentence; empty if it may."""
-        if rollout.paused:
-            return f"{rollout.paused.by} paused it: {rollout.paused.reason}"
+        if stopped := stopped_by(rollout, self.table.endpoint(rollout.endpoint), stamp(self.now())):
+            return stopped
         if rollout.kind == ROLLBACK:
-            return ""  # a person asked for it, and may need it most while everything else stands still
-        serving = self.table.endpoint(rollout.endpoint)
-        if serving and serving.frozen and is_frozen(serving, stamp(self.now())):
-            return f"{serving.frozen.by} froze endpoint {rollout.endpoint}: {serving.frozen.reason}"
+            return ""
         if self.policies.policy(rollout.endpoint).require_approval and rollout.approval is None:
             return f"endpoint {rollout.endpoint} requires an approval; approve or abort the rollout"
         return ""
+
+
+def stopped_by(rollout: RolloutItem, serving: EndpointItem | None, now: str) -> str:
+    """Who paused the rollout or froze its endpoint, and why, as a sentence; empty if nobody did."""
+    if rollout.paused:
+        return f"{rollout.paused.by} paused it: {rollout.paused.reason}"
+    if rollout.kind == ROLLBACK:
+        return ""  # a person asked for it, and may need it most while everything else stands still
+    if serving and serving.frozen and is_frozen(serving, now):
+        return f"{serving.frozen.by} froze endpoint {rollout.endpoint}: {serving.frozen.reason}"
+    return ""

@@ -9,10 +9,12 @@ from release.domain.outcome import has_begun
 from release.domain.phases import Phase
 from release.domain.plan import Strategy, max_execution_s, poll_seconds
 from release.domain.truth import FAILED, Progress, is_moving
-from release.errors import AbortedError, AlarmsUnsettledError, EndpointBusyError, RolloutFailedError
+from release.errors import AbortedError, AlarmsUnsettledError, EndpointBusyError, HeldBackError, RolloutFailedError
+from release.flows.approving import stopped_by
 from release.flows.building import Green, Where, ensure_alarms, ensure_green
 from release.flows.planning import fleet_size, plan_for, plan_item, room_left
 from release.flows.records import check_wanted, enter, entry, fence_of, plan_of, release_of, rollout_of
+from release.flows.stamps import stamp
 from release.ports import Alarms, Clock, Metrics, ReleaseTable, Scaling, Serving
 
 _OK, _ALARM = "OK", "ALARM"
@@ -70,6 +72,7 @@ class Shifting:
             AbortedError: somebody asked for the rollout's end, and SageMaker was not asked for anything.
             AlarmsUnsettledError: an alarm of the rollout does not say OK yet.
             EndpointBusyError: SageMaker is busy with another change.
+            HeldBackError: somebody paused the rollout or froze its endpoint while this step was tried again.
             LeaseLostError: another rollout changes the endpoint now.
             RolloutFailedError: refused, the guard alarm is tripped already, or the fleet is not the planned one.
         """
@@ -78,8 +81,11 @@ class Shifting:
         endpoint_name, config_name = names.sagemaker_endpoint, names.of_rollout(step.rollout_id)
         self.table.renew_lease(fence_of(step, self.now()))
         state = self.serving.describe(endpoint_name)
+        serving = self.table.endpoint(step.endpoint)
         if not has_begun(state, config_name):
             check_wanted(rollout)
+            if stopped := stopped_by(rollout, serving, stamp(self.now())):
+                raise HeldBackError(f"no traffic has moved: {stopped}")
             if state and is_moving(state):
                 raise EndpointBusyError(f"endpoint {endpoint_name} is {state.status} for somebody else; try again")
             if state and state.status == FAILED and plan.strategy is Strategy.FIRST_RELEASE:
@@ -93,7 +99,6 @@ class Shifting:
             else:
                 self._update(rollout, names)
         reason = f"SageMaker accepted {config_name} for endpoint {endpoint_name}"
-        serving = self.table.endpoint(step.endpoint)
         blue = serving.live_release_id if serving and plan.strategy is not Strategy.FIRST_RELEASE else None
         shifting = replace(entry(Phase.SHIFTING, reason, self.now()), previous_release_id=blue)
         enter(self.table, rollout, shifting, fence_of(step, self.now()))

@@ -5,7 +5,7 @@ import pytest
 from release.contracts.settings import PolicySettings
 from release.contracts.steps import ApprovalStep, ExecutionInput, LeasedStep, RolloutStep
 from release.domain.phases import Phase
-from release.errors import AbortedError, InvalidInputError, LeaseLostError, RolloutFailedError
+from release.errors import AbortedError, HeldBackError, InvalidInputError, LeaseLostError, RolloutFailedError
 from release.flows.records import LEASE_S
 from tests.builders.artifacts import artifact
 from tests.builders.house import ENDPOINT, House
@@ -297,6 +297,26 @@ def test_only_what_has_not_begun_to_shift_can_be_paused_or_approved(house: House
     house.settle(step, "live")
     with pytest.raises(InvalidInputError, match="has ended as live"):
         house.operate("pause", rollout=step.rollout_id)
+
+
+@pytest.mark.parametrize("verb", ["pause", "freeze"])
+def test_who_pauses_or_freezes_after_the_last_stop_and_before_traffic_is_heeded(house: House, verb: str) -> None:
+    """A pause is possible until `shifting`, and alarms may take minutes to say OK."""
+    house.live()
+    step = house.created("v2")
+    assert not approval(house, step)
+    house.operate(verb)
+
+    with pytest.raises(HeldBackError, match="no traffic has moved: ana"):
+        house.shifting.shift(step)
+    assert house.serving.updates == []
+    assert approval(house, step, "again")
+    house.operate({"pause": "resume", "freeze": "unfreeze"}[verb])
+    assert house.waiters.answers["again"] == {}
+    house.shifting.shift(step)
+    house.operate("freeze")
+    house.shifting.shift(step)
+    assert len(house.serving.updates) == 1
 
 
 def release_of(step: RolloutStep) -> str:
