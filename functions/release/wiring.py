@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.httpsession import URLLib3Session
 
 from release.adapters.alarms import CloudWatchAlarms
 from release.adapters.artifacts import S3ArtifactStore
@@ -32,6 +33,7 @@ from release.adapters.scaling import VariantScaling
 from release.adapters.serving import SageMakerServing
 from release.adapters.settings import SsmSettings
 from release.adapters.signers import SsmSigners
+from release.adapters.stack_answers import StackAnswers
 from release.adapters.table import DynamoReleaseTable
 from release.adapters.uploads import S3Uploads
 from release.adapters.waiters import StepFunctionsWaiters
@@ -63,6 +65,7 @@ from release.flows.removing import Removing
 from release.flows.settling import Settling
 from release.flows.shifting import Creating, Shifting
 from release.flows.sweeping import FindingWork, Sweeping, report
+from release.flows.tearing_down import TearingDown
 from release.flows.turns import Queue, Waiting
 from release.flows.verifying import Verifying
 from release.flows.watching import Watching
@@ -342,6 +345,16 @@ def starting() -> Starting:
 @cache
 def following() -> Following:
     return Following(_table(), _now)
+
+
+@cache
+def tearing_down() -> TearingDown:
+    return TearingDown(_table(), _serving(), _stack())
+
+
+@cache
+def stack_answers() -> StackAnswers:
+    return StackAnswers(URLLib3Session())
 
 
 def reporting() -> Callable[[ReportStep], SweepReport]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from local.cloudformation import schemas
-from local.cloudformation.definition import Definition, Types
+from local.cloudformation.definition import Definition, Types, needs
 from local.cloudformation.exports import Exports
 from local.cloudformation.providers import generated_name
 from local.cloudformation.resource import Made, Order, ResourceFailedError, StackResource, sentence
@@ -261,21 +261,31 @@ class Deployment:
         return [resources[name] for name in [*(set(resources) - set(known)), *known]]
 
     def _remove(self, resources: Iterable[StackResource], kept: frozenset[str]) -> list[str]:
-        """Returns:
-        Logical ids of those that could not be deleted.
+        """Delete each that nothing undeleted depends on.
+
+        Returns:
+            Logical ids of those that could not be deleted; what they depend on is left as it is.
         """
-        stuck = []
+        stuck: list[str] = []
+        needed: set[str] = set()  # by what still stands, so that it stands too
         for resource in resources:
-            if resource.made is None:
+            if resource.logical_id in needed:
+                needed |= self._needs(resource)
+            elif resource.made is None:
                 self._stack.resources.pop(resource.logical_id)
             elif resource.declaration.get("DeletionPolicy") in kept:
                 self._stack.resources.pop(resource.logical_id)
                 self._stack.resource_becomes(replace(resource, status="DELETE_SKIPPED", reason=""))
             elif not self._drop(resource):
                 stuck.append(resource.logical_id)
+                needed |= self._needs(resource)
             else:
                 self._stack.resources.pop(resource.logical_id)
         return stuck
+
+    def _needs(self, resource: StackResource) -> set[str]:
+        conditions = self._stack.definition.conditions if self._stack.definition else {}
+        return needs(resource.declaration, conditions)
 
     def _drop(self, resource: StackResource) -> bool:
         going = replace(resource, status="DELETE_IN_PROGRESS", reason="", at=self._world.clock.now())

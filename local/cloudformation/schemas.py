@@ -51,7 +51,10 @@ def problem(resource_type: str, properties: Mapping[str, Any]) -> str | None:
     known, required = body.get("properties"), body.get("required", [])
     if known is None:
         return None
-    surplus = sorted(set(properties) - set(known))
+    others = body.get("patternProperties", {})
+    surplus = sorted(
+        name for name in set(properties) - set(known) if not any(re.search(pattern, name) for pattern in others)
+    )
     if surplus and body.get("additionalProperties") is False:
         return f"#: extraneous key [{surplus[0]}] is not permitted"
     missing = sorted(set(required) - set(properties))

@@ -10,6 +10,7 @@ from typing import Any
 from moto.cloudformation import parsing
 
 from local.cloudformation import containers, functions, iam, scaling, state_machines
+from local.cloudformation.custom import CustomType, is_custom
 from local.cloudformation.nested import NestedStackType
 from local.cloudformation.providers import ApiType, MotoType, RecordedType, deletes
 from local.cloudformation.removals import REMOVALS
@@ -62,7 +63,22 @@ def _drop_topic_policy(world: World, _: str, properties: Properties) -> None:
     sns = world.client("sns")
     existing = {topic["TopicArn"] for topic in sns.list_topics()["Topics"]}
     for topic in existing.intersection(properties["Topics"]):
-        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue="")
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=_policy_of_new_topic(topic))
+
+
+def _policy_of_new_topic(topic: str) -> str:
+    """Its owner's account may do everything with it, as with every topic that nobody gave a policy."""
+    actions = ("GetTopicAttributes", "SetTopicAttributes", "AddPermission", "RemovePermission", "DeleteTopic")
+    more = ("Subscribe", "ListSubscriptionsByTopic", "Publish")
+    statement = {
+        "Sid": "__default_statement_ID",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": [f"SNS:{action}" for action in (*actions, *more)],
+        "Resource": topic,
+        "Condition": {"StringEquals": {"AWS:SourceOwner": ACCOUNT}},
+    }
+    return json.dumps({"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]})
 
 
 # Queues, buckets -------------------------------------------------------------------------------------------
@@ -155,6 +171,7 @@ class ResourceTypes:
     """How each type's resources come and go."""
 
     def __init__(self, world: World, stacks: Stacks) -> None:
+        self._world = world
         models = parsing.get_model_map()
         self._providers: dict[str, Provider] = {name: MotoType(world, name, models[name]) for name in made_by_moto()}
         self._providers |= {name: ApiType(world, name, deeds) for name, deeds in EMULATED.items()}
@@ -162,10 +179,10 @@ class ResourceTypes:
         self._providers[STACK_TYPE] = NestedStackType(world, stacks)
 
     def provider(self, resource_type: str) -> Provider:
-        return self._providers[resource_type]
+        return CustomType(self._world, resource_type) if is_custom(resource_type) else self._providers[resource_type]
 
     def __contains__(self, resource_type: object) -> bool:
-        return resource_type in self._providers
+        return is_custom(resource_type) or resource_type in self._providers
 
 
 def stacks_of(world: World) -> Stacks:

@@ -48,6 +48,13 @@ class Stage:
         )
         self.by_hand.append(started["executionArn"])
 
+    def remove(self) -> None:
+        """Take the endpoint down, and wait until it is gone."""
+        for verb in ("freeze", "remove"):
+            self.start("OperateStateMachineArn", verb=verb, reason="the test is done with it")
+            self.ended(self.by_hand[-1])
+        self.until(lambda seen: seen.described is None, f"{self.endpoint} is gone")
+
     def seen(self) -> Sight:
         return sight(self.slipway, self.endpoint)
 

@@ -8,6 +8,7 @@ import pytest
 
 from release.domain.ledger import Happened
 from release.domain.phases import Phase
+from release.domain.plan_capacity import ALL_INSTANCES, quota_of_type
 from tests.fault_matrix.invariants import violations
 from tests.fault_matrix.paths import LONG_BAKE, PATHS_BY_NAME, Stage
 from tests.fault_matrix.sight import Sight
@@ -19,6 +20,23 @@ AT_ONCE = 8
 SERVES_AGAIN_AWS_S = 600.0
 """docs/architecture.md, "Ending a rollout that moves traffic": from the wish to the release before it serving alone."""
 _SPREAD_AWS_S = 90.0  # what an update with no bake takes here; with the long one the wish may come at any phase
+
+
+_INSTANCE_TYPE = "ml.g5.4xlarge"  # the template's default
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _room(slipway: Slipway) -> None:
+    """As an account asks for it: with the quotas of a new one, the twenty-first endpoint is refused."""
+    quotas = slipway.client("service-quotas")
+    wanted = {quota_of_type(_INSTANCE_TYPE), ALL_INSTANCES}
+    pages = quotas.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
+    codes = [quota["QuotaCode"] for page in pages for quota in page["Quotas"] if quota["QuotaName"] in wanted]
+    assert len(codes) == len(wanted)
+    for code in codes:
+        quotas.request_service_quota_increase(
+            ServiceCode="sagemaker", QuotaCode=code, DesiredValue=float(100 + ENDPOINTS + 2 * AT_ONCE)
+        )
 
 
 def ended_well(seen: Sight) -> list[str]:
@@ -40,6 +58,7 @@ def aborted(stage: Stage, wait_aws_s: float) -> tuple[float, list[str]]:
     wrong = violations(stage.slipway, stage.endpoint, served_before=True)
     if ended_well(seen) != [blue]:
         wrong.append(f"{ended_well(seen)} serves, not {blue}")
+    stage.remove()  # a hundred containers would slow the others down
     return took_s, wrong
 
 

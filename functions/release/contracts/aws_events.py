@@ -1,4 +1,4 @@
-"""The two AWS events that start something, as far as we read them."""
+"""What AWS sends us, as far as we read it: two events that start something, a question before the stack goes."""
 
 from typing import Annotated, Literal
 
@@ -47,3 +47,13 @@ class EcrImageAction(AwsEvent):
     detail_type: Literal["ECR Image Action"] = Field(alias="detail-type")
     time: EventTime
     detail: _Push
+
+
+class CustomResourceRequest(AwsEvent):
+    """CloudFormation's, for a resource of the stack's own type."""
+
+    request_type: Literal["Create", "Update", "Delete"] = Field(alias="RequestType")
+    response_url: str = Field(alias="ResponseURL")
+    stack_id: str = Field(alias="StackId")
+    request_id: str = Field(alias="RequestId")
+    logical_resource_id: str = Field(alias="LogicalResourceId")

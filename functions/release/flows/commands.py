@@ -12,3 +12,11 @@ def why_command(endpoint: str) -> str:
 
 def show_command(endpoint: str, release_id: str) -> str:
     return f"slipway releases show {release_id} --endpoint {endpoint}"
+
+
+def freeze_command(endpoint: str) -> str:
+    return f"slipway freeze {endpoint} --reason teardown"
+
+
+def remove_command(endpoint: str) -> str:
+    return f"slipway remove {endpoint} --reason teardown"

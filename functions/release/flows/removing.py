@@ -38,6 +38,7 @@ class Removing:
         self.scaling.remove(name)
         if state and state.status != DELETING:
             self.serving.delete_endpoint(name)
+        self._end_preflight(names)
         self._sweep_up(names)
         live = self.table.rollout(endpoint, served.live_rollout_id) if served.live_rollout_id else None
         if live and live.phase is Phase.LIVE:
@@ -61,6 +62,12 @@ class Removing:
                 "them or wait for their end"
             )
         return served
+
+    def _end_preflight(self, names: Names) -> None:
+        """One that a rollout left behind; an endpoint of people's may have its name."""
+        state = self.serving.describe(names.preflight_endpoint)
+        if state and state.status != DELETING and names.is_preflight_config(state.config_name):
+            self.serving.delete_endpoint(names.preflight_endpoint)
 
     def _sweep_up(self, names: Names) -> None:
         """Models, configs and alarms by their names; those of an endpoint whose name goes on after this one's stay."""

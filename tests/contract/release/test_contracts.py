@@ -10,8 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from release.contracts.artifact import Manifest
-from release.contracts.aws_events import EcrImageAction, ObjectCreated
-from release.contracts.base import Contract
+from release.contracts.aws_events import CustomResourceRequest, EcrImageAction, ObjectCreated
+from release.contracts.base import AwsEvent, Contract
 from release.contracts.config import Config, PartialConfig
 from release.contracts.golden import GoldenPrompt
 from release.contracts.machines import Notification, OperateInput, RollbackInput, parse_release_input
@@ -160,10 +160,12 @@ def test_aws_events_are_read_with_fields_that_aws_adds_later(
         (ObjectCreated, "aws/s3-object-created", ("time",)),
         (EcrImageAction, "aws/ecr-image-action", ("detail", "image-digest")),
         (EcrImageAction, "aws/ecr-image-action", ("detail", "result")),
+        (CustomResourceRequest, "aws/custom-resource-request", ("ResponseURL",)),
+        (CustomResourceRequest, "aws/custom-resource-request", ("RequestType",)),
     ],
 )
 def test_an_aws_event_without_what_is_read_is_refused_by_the_field_s_name(
-    model: type[ObjectCreated | EcrImageAction], name: str, field: tuple[str, ...]
+    model: type[AwsEvent], name: str, field: tuple[str, ...]
 ) -> None:
     (example,) = examples(name)
     *path, last = field

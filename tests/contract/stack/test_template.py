@@ -13,6 +13,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+from local.cloudformation.definition import needs
 from tests.contract.stack.documents import ROOT, TEMPLATES, functions, of_type, overrides, samconfig, template
 
 ENVIRONMENTS = ("local", "dev", "prod")
@@ -157,3 +158,16 @@ def test_the_chat_page_is_told_where_to_listen_and_whom_to_ask() -> None:
 
     assert set(environment) == {"HOST", "PORT", "SLIPWAY_STACK", "SLIPWAY_ENDPOINT"}
     assert environment["PORT"] == str(container["PortMappings"][0]["ContainerPort"])
+
+
+def test_nothing_of_the_stack_goes_before_the_teardown_check_was_asked(plain: dict[str, Any]) -> None:
+    """CloudFormation deletes what depends on others first: AWS's TemplateReference/aws-attribute-dependson.html."""
+    resources, conditions = plain["Resources"], dict.fromkeys(plain["Conditions"], True)
+    ahead, seen = ["TeardownCheck"], set[str]()
+    while ahead:
+        name = ahead.pop()
+        if name in resources and name not in seen:
+            seen.add(name)
+            ahead += needs(resources[name], conditions)
+
+    assert set(resources) - seen == set()

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from local.world import World
-from tests.builders.stacks import settled
+from tests.builders.stacks import deleted, settled
 
 TRUSTED = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 TRUST = {"Version": "2012-10-17", "Statement": [TRUSTED]}
@@ -64,3 +64,17 @@ def test_a_subscription_filters_by_the_message_where_it_says_so(world: World) ->
 
     messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
     assert [json.loads(message["Body"]) for message in messages] == [{"colour": "red"}]
+
+
+def test_a_topic_without_the_stack_s_policy_has_the_one_of_a_new_topic(world: World) -> None:
+    sns = world.client("sns")
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    before = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": topic}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    deployed(world, "AWS::SNS::TopicPolicy", {"Topics": [topic], "PolicyDocument": policy})
+    assert json.loads(sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]) == policy
+
+    assert deleted(world.client("cloudformation"), "s")["StackStatus"] == "DELETE_COMPLETE"
+
+    assert json.loads(sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]) == json.loads(before)

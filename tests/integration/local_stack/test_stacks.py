@@ -124,7 +124,7 @@ def test_functions_say_what_the_user_guide_says(stacks: Any) -> None:
     ("template", "said"),
     [
         (body({"A": {"Type": "AWS::Magic::Wand"}}), r"Unrecognized resource types: [AWS::Magic::Wand]"),
-        (body({"A": topic(), "B": {"Type": "Custom::Thing"}}), "Unrecognized resource types: [Custom::Thing]"),
+        (body({"A": topic(), "B": {"Type": "AWS::No::Thing"}}), "Unrecognized resource types: [AWS::No::Thing]"),
         (body({"A": parameter({"Ref": "Gone"})}), "Unresolved resource dependencies [Gone]"),
         (body({"A": parameter({"Fn::GetAtt": ["Gone", "Arn"]})}), "Fn::GetAtt references undefined resource Gone"),
         (
