@@ -57,7 +57,7 @@ def _read(path: Path) -> tuple[Any, str, str]:
         for func in attributes
         if isinstance(func.value, ast.Call)
         and isinstance(func.value.func, ast.Name)
-        and imported.get(func.value.func.id) == "release.wiring"
+        and imported.get(func.value.func.id, "").startswith("release.wiring.")
     ]
     if len(contracts) != 1 or len(asked) != 1:
         raise UnreadableHandlerError(

@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.steps import ApprovalStep
-from release.wiring import approving
+from release.wiring.approval import approving
 
 logger = Logger()
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.steps import TurnStep
-from release.wiring import waiting
+from release.wiring.turns import waiting
 
 logger = Logger()
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.aws_events import CustomResourceRequest
-from release.wiring import stack_answers, tearing_down
+from release.wiring.teardown import stack_answers, tearing_down
 
 logger = Logger()
 

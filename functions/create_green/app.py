@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.steps import LeasedStep
-from release.wiring import creating
+from release.wiring.green import creating
 
 logger = Logger()
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.steps import FollowStep
-from release.wiring import following
+from release.wiring.rollback import following
 
 logger = Logger()
 

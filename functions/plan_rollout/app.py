@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.steps import PlanStep
-from release.wiring import planning
+from release.wiring.planning import planning
 
 logger = Logger()
 

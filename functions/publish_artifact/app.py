@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.steps import RolloutStep
-from release.wiring import publishing
+from release.wiring.examination import publishing
 
 logger = Logger()
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.aws_events import ObjectCreated
-from release.wiring import intake
+from release.wiring.intake import intake
 
 logger = Logger()
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.steps import Settlement
-from release.wiring import settling
+from release.wiring.settlement import settling
 
 logger = Logger()
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.sweep import SweepStep
-from release.wiring import sweeping
+from release.wiring.sweep import sweeping
 
 logger = Logger()
 

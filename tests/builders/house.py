@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from release.adapters.schemas import JsonSchemas
 from release.adapters.templates import JinjaTemplates
 from release.contracts.aws_events import EcrImageAction, ObjectCreated
+from release.contracts.operation import Operated
 from release.contracts.steps import (
     ExecutionInput,
     LeasedStep,
-    Operated,
     Planned,
     PlanStep,
     RolloutStep,

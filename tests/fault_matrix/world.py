@@ -25,7 +25,7 @@ from local import supervisor
 from local.deploy import deploy
 from local.images import ImageStore, RunSpec
 from local.world import ACCOUNT, ADMIN_KEY, ADMIN_SECRET, REGION, World
-from release import wiring
+from release.wiring import clients
 from tests.contract.stack.documents import ROOT
 from tests.fault_matrix.boundary import Boundary
 from tests.fault_matrix.functions import InProcessFunctions
@@ -121,8 +121,8 @@ def _environment(world: World) -> dict[str, str]:
 
 def _wire(undo: ExitStack, boundary: Boundary) -> None:
     """Give the handlers this world's clock and clients."""
-    undo.enter_context(patch.object(wiring, "_client", lambda service: boundary.client(service, wiring._CLIENT)))
-    undo.enter_context(patch.object(wiring, "_now", boundary.world.clock.now))
+    undo.enter_context(patch.object(clients, "client", lambda service: boundary.client(service, clients.CLIENT)))
+    undo.enter_context(patch.object(clients, "now", boundary.world.clock.now))
     sleep = boundary.world.clock.sleep  # what a client waits before its next attempt is AWS time too
     undo.enter_context(patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=sleep)))
     _forget_wiring()
@@ -132,9 +132,11 @@ def _wire(undo: ExitStack, boundary: Boundary) -> None:
 
 
 def _forget_wiring() -> None:
-    for factory in vars(wiring).values():
-        if hasattr(factory, "cache_clear"):
-            factory.cache_clear()
+    for name, module in sys.modules.items():
+        if name.startswith("release.wiring."):
+            for factory in vars(module).values():
+                if hasattr(factory, "cache_clear"):
+                    factory.cache_clear()
 
 
 def push_image(slipway: Slipway, tag: str = "release-1") -> None:

@@ -9,7 +9,8 @@ from release.domain.verdict import Arm, Evidence, Point, Series
 MAX_LATENCIES = 300
 """That a record keeps of one fleet; a DynamoDB item holds 400 KB."""
 OWN_LATENCY = "probe latency"
-NOTHING = ArmProbes(asked=0, errors=0, latencies_ms=())
+# A validator is built when it is first used, and that should not be at import.
+NOTHING = ArmProbes.model_construct(asked=0, errors=0, latencies_ms=())
 
 
 @dataclass(frozen=True, slots=True)

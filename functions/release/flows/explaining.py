@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from release.contracts.steps import RolloutState, Why
+from release.contracts.operation import RolloutState, Why
 from release.contracts.table import LeaseItem, RolloutItem
 from release.domain.names import Names
 from release.domain.phases import Phase, has_ended

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from release.contracts.machines import A_PERSON, QUESTIONS, OperateInput, Verb
-from release.contracts.steps import ExecutionInput, Operated, Why
+from release.contracts.operation import Operated, Why
+from release.contracts.steps import ExecutionInput
 from release.contracts.table import RolloutItem
 from release.domain.ledger import Happened
 from release.domain.names import Names

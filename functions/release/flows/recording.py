@@ -18,7 +18,7 @@ RECORD_S = 45
 """A look asks blue nothing more after so many seconds: the last answer may take 60 s, and the function has 120 s."""
 _PROMPT = Prompt("bake", ({"role": "user", "content": "Tell me a long story about the sea."},), 8, Expectation())
 """Always cut off after as many tokens, so that the times of both fleets can be compared."""
-_NOTHING = BakeProbes(green=NOTHING, blue=NOTHING, recorded=NOTHING, looked=0)
+_NOTHING = BakeProbes.model_construct(green=NOTHING, blue=NOTHING, recorded=NOTHING, looked=0)
 
 
 @dataclass(frozen=True, slots=True)

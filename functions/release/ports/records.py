@@ -1,25 +1,29 @@
 """The release table, in the flows' words."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from __future__ import annotations
 
-from release.contracts.table import (
-    EndpointItem,
-    Gate,
-    GateItem,
-    ImageItem,
-    LeaseItem,
-    LedgerItem,
-    PlanItem,
-    ProbesItem,
-    ReleaseItem,
-    RolloutItem,
-    SealItem,
-    WaitingItem,
-)
-from release.domain.ledger import Happened
-from release.domain.phases import Phase
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from release.contracts.table import (
+        EndpointItem,
+        Gate,
+        GateItem,
+        ImageItem,
+        LeaseItem,
+        LedgerItem,
+        PlanItem,
+        ProbesItem,
+        ReleaseItem,
+        RolloutItem,
+        SealItem,
+        WaitingItem,
+    )
+    from release.domain.ledger import Happened
+    from release.domain.phases import Phase
 
 Awaiting = Literal["turn", "approval"]
 

@@ -1,13 +1,17 @@
 """What the sweep looks at, in the flows' words."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import Any, Protocol
+from __future__ import annotations
 
-from release.contracts.settings import Retention
-from release.contracts.sweep import DriftFound
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from release.contracts.settings import Retention
+    from release.contracts.sweep import DriftFound
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,23 @@
 """Everything outside that is neither the release table nor the artifact bucket, in the flows' words."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from release.contracts.config import PartialConfig
-from release.contracts.machines import Notification
-from release.contracts.settings import PolicySettings
-from release.domain.hosting import Hosting
-from release.domain.plan import Plan
-from release.domain.price import PriceList
-from release.domain.probes import ChatAnswer, Prompt
-from release.domain.scaling import Bounds
-from release.domain.truth import EndpointState, ProbeAnswer
-from release.domain.verdict import Arm
+if TYPE_CHECKING:
+    from release.contracts.config import PartialConfig
+    from release.contracts.machines import Notification
+    from release.contracts.settings import PolicySettings
+    from release.domain.hosting import Hosting
+    from release.domain.plan import Plan
+    from release.domain.price import PriceList
+    from release.domain.probes import ChatAnswer, Prompt
+    from release.domain.scaling import Bounds
+    from release.domain.truth import EndpointState, ProbeAnswer
+    from release.domain.verdict import Arm
 
 Clock = Callable[[], datetime]
 """Now, aware, UTC."""

@@ -15,8 +15,8 @@ from release.contracts.base import AwsEvent, Contract
 from release.contracts.config import Config, PartialConfig
 from release.contracts.golden import GoldenPrompt
 from release.contracts.machines import Notification, OperateInput, RollbackInput, parse_release_input
+from release.contracts.operation import Operated
 from release.contracts.settings import EndpointSettings
-from release.contracts.steps import Operated
 from release.contracts.sweep import DriftFound, SweepInput
 from release.contracts.table import (
     EndpointItem,

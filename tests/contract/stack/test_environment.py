@@ -1,7 +1,9 @@
 """H003: each function gets the environment that `release.wiring` reads for it, and no more."""
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -26,26 +28,38 @@ def given(folder: str) -> set[str]:
 
 def reads_of(folder: str) -> Reads:
     """What the handler's imports from wiring read, through every function of wiring that they call."""
-    wiring = _functions_of(ast.parse((ROOT / "functions/release/wiring.py").read_text()))
     handler = ast.parse((ROOT / "functions" / folder / "app.py").read_text())
     ahead = [
-        alias.name
+        (node.module.removeprefix("release.wiring."), alias.name)
         for node in ast.walk(handler)
-        if isinstance(node, ast.ImportFrom) and node.module == "release.wiring"
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("release.wiring.")
         for alias in node.names
     ]
-    found, seen = Reads(), set[str]()
+    found, seen = Reads(), set[tuple[str, str]]()
     while ahead:
-        name = ahead.pop()
-        if name in wiring and name not in seen:
-            seen.add(name)
-            _collect(wiring[name], found)
-            ahead += [node.id for node in ast.walk(wiring[name]) if isinstance(node, ast.Name)]
+        module, name = ahead.pop()
+        if (module, name) not in seen and name in WIRING.get(module, {}):
+            seen.add((module, name))
+            _collect(WIRING[module][name], found)
+            ahead += _named(WIRING[module][name], module)
     return found
 
 
-def _functions_of(module: ast.Module) -> dict[str, ast.FunctionDef]:
-    return {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
+def _functions_of(path: Path) -> dict[str, ast.FunctionDef]:
+    return {node.name: node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+
+
+WIRING = {path.stem: _functions_of(path) for path in (ROOT / "functions/release/wiring").glob("*.py")}
+
+
+def _named(function: ast.FunctionDef, module: str) -> Iterator[tuple[str, str]]:
+    """Names of the function's own module, and `other.name` of another."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Name(id=name):
+                yield module, name
+            case ast.Attribute(value=ast.Name(id=other), attr=name):
+                yield other, name
 
 
 def _collect(function: ast.FunctionDef, found: Reads) -> None:

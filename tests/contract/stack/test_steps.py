@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from release.contracts import steps, sweep
+from release.contracts import operation, steps, sweep
 from release.contracts.base import Contract
 from release.flows.records import LEASE_S
 from tests.contract.stack.documents import MACHINES, ROOT, machine
@@ -29,7 +29,7 @@ CONTRACTS: dict[str, tuple[type[Contract], type[Contract]]] = {
     "choose_release": (steps.ExecutionInput, steps.Chosen),
     "start_rollout": (steps.RolloutStep, steps.RolloutStarted),
     "follow_rollout": (steps.FollowStep, steps.Followed),
-    "operate_endpoint": (steps.ExecutionInput, steps.Operated),
+    "operate_endpoint": (steps.ExecutionInput, operation.Operated),
     "find_sweep_work": (steps.ExecutionInput, sweep.SweepWork),
     "sweep_endpoint": (sweep.SweepStep, sweep.Swept),
     "report_sweep": (sweep.ReportStep, sweep.SweepReport),

@@ -31,8 +31,8 @@ from local.sagemaker.control.quotas import Quotas
 from local.sagemaker.fleets.instance import Limits
 from local.service_quotas import ServiceQuotas
 from local.world import ACCOUNT, REGION, World
-from release import wiring
 from release.errors import AlarmsUnsettledError, EndpointBusyError, ReleaseError
+from release.wiring import clients, executions
 
 CONTAINER = Path(__file__).with_name("container.py")
 EVENTS = Path(__file__).parents[3] / "events"
@@ -264,8 +264,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     scaling = AutoScaling(world)
     application_autoscaling.install(patches, scaling)
     # Step Functions is played, and functions read the embedded clock as they do where the embedded AWS runs them.
-    monkeypatch.setattr(wiring, "_waiters", lambda: found.tokens)
-    monkeypatch.setattr(wiring, "_now", world.clock.now)
+    monkeypatch.setattr(executions, "waiters", lambda: found.tokens)
+    monkeypatch.setattr(clients, "now", world.clock.now)
     alarms = AlarmEvaluator(world, lambda *_: None, scaling.scaler.on_alarm)
     alarms.install(patches)
     alarms.start()
@@ -336,6 +336,8 @@ def _manifest(text: str) -> str:
 
 
 def _forget_clients() -> None:
-    for factory in vars(wiring).values():
-        if hasattr(factory, "cache_clear"):
-            factory.cache_clear()
+    for name, module in sys.modules.items():
+        if name.startswith("release.wiring."):
+            for factory in vars(module).values():
+                if hasattr(factory, "cache_clear"):
+                    factory.cache_clear()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from release import wiring
+from release.wiring import clients
 from tests.builders.artifacts import artifact
 from tests.integration.release.conftest import Stack, execution_of
 from tests.integration.release.test_rollouts import dropped, first_live, phase
@@ -27,7 +27,7 @@ def sweep(stack: Stack, *, grace_s: int = 0) -> dict[str, Any]:
 def later(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """The functions' clock is an hour ahead, so that no event can still be under way."""
     ahead = stack.world.clock.now
-    monkeypatch.setattr(wiring, "_now", lambda: ahead() + timedelta(hours=1))
+    monkeypatch.setattr(clients, "now", lambda: ahead() + timedelta(hours=1))
     return stack
 
 
