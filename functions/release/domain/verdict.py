@@ -128,6 +128,8 @@ class Rules:
         error_margin: by how much green's error rate may exceed blue's, 0 < margin < 1.
         max_error_rate: green's, where blue has no traffic beside it.
         latency_margin: by which part green may be slower than blue.
+        unfelt_ms: what nobody feels is no harm, whatever part of blue's latency it is. Half of the 100 ms up to which
+            an answer feels instantaneous (R. B. Miller, AFIPS Fall Joint Computer Conference 33 (1968), 267-277).
         max_latency_ms: of the median; None sets no limit.
         warm_up_s: seconds that count for errors and not for latency.
         false_alarm: chance that a green like blue is called failed at any look.
@@ -142,6 +144,7 @@ class Rules:
     error_margin: float = 0.04
     max_error_rate: float = 0.05
     latency_margin: float = 0.25
+    unfelt_ms: float = 50.0
     max_latency_ms: float | None = None
     warm_up_s: float = 60.0
     false_alarm: float = 0.005
@@ -159,6 +162,8 @@ class Rules:
             raise ValueError(
                 f"latency_margin is {self.latency_margin}; it must be above {_SLOWER}, which counts as equal"
             )
+        if self.unfelt_ms < 0:
+            raise ValueError(f"unfelt_ms is {self.unfelt_ms}; it must be at least 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,8 +307,22 @@ def _timed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     compared = [one for series in evidence.green.latency for one in _compared(series, evidence, rules)]
     limited = [one for series in evidence.green.latency for one in _limited(series, rules)]
     yield from [*compared, *limited]
-    if not compared and not limited and (rules.max_latency_ms is not None or not evidence.first_release):
-        yield _untimed(evidence, rules)
+    if compared or limited or (rules.max_latency_ms is None and evidence.first_release):
+        return
+    broken = rules.max_latency_ms is None and _only_failing(evidence)
+    yield _nothing_to_be_slower_than(broken) if broken else _untimed(evidence, rules)
+
+
+def _only_failing(evidence: Evidence) -> Share | None:
+    """A blue that answered nothing but errors, often enough not to be chance."""
+    arms = [arm.errors() for arm in (evidence.blue, evidence.recorded) if arm and arm.errors().trials]
+    failing = all(share.hits == share.trials for share in arms)
+    return arms[0] if failing and sum(share.trials for share in arms) >= LEAST_FOR_RANKS else None
+
+
+def _nothing_to_be_slower_than(blue: Share) -> Finding:
+    sentence = f"latency: blue answered with errors alone, {_of(blue)}, and nothing is slower than no answer"
+    return Finding("latency", Verdict.PASSED, sentence, numbers={"blueErrors": blue.hits})
 
 
 def _untimed(evidence: Evidence, rules: Rules) -> Finding:
@@ -324,8 +343,8 @@ def _compared(series: Series, evidence: Evidence, rules: Rules) -> Iterator[Find
     blue = beside if len(beside) >= rules.min_points else before
     if min(len(green), len(blue)) < LEAST_FOR_RANKS:
         return
-    harm = rank_sum_greater(green, [value * (1 + _SLOWER) for value in blue])
-    safe = rank_sum_greater([value * (1 + rules.latency_margin) for value in blue], green).p <= rules.miss
+    harm = rank_sum_greater(green, _raised(blue, _SLOWER, rules))
+    safe = rank_sum_greater(_raised(blue, rules.latency_margin, rules), green).p <= rules.miss
     enough = min(len(green), len(blue)) >= rules.min_points
     slower = median(green) / median(blue) - 1 if median(blue) > 0 else math.inf
     pairs = rank_sum_greater(green, blue).superiority
@@ -336,11 +355,20 @@ def _compared(series: Series, evidence: Evidence, rules: Rules) -> Iterator[Find
         series.name,
         Verdict.PASSED if safe and enough else Verdict.INCONCLUSIVE,
         f"{series.name}: green's median {median(green):.0f} ms, blue's {median(blue):.0f} ms ({100 * slower:+.0f} %; "
-        f"slower in {100 * pairs:.0f} % of {len(green)} x {len(blue)} pairs); {100 * rules.latency_margin:.0f} % is "
+        f"slower in {100 * pairs:.0f} % of {len(green)} x {len(blue)} pairs); {_margin(median(blue), rules)} is "
         f"{'ruled out' if safe else 'not ruled out'}",
         harm.p,
         {"green": median(green), "blue": median(blue), "superiority": pairs, "points": len(green)},
     )
+
+
+def _raised(blue: tuple[float, ...], part: float, rules: Rules) -> list[float]:
+    return [value + max(part * value, rules.unfelt_ms) for value in blue]
+
+
+def _margin(blue_ms: float, rules: Rules) -> str:
+    percent = f"{100 * rules.latency_margin:.0f} %"
+    return percent if rules.latency_margin * blue_ms >= rules.unfelt_ms else f"{rules.unfelt_ms:.0f} ms more"
 
 
 def _limited(series: Series, rules: Rules) -> Iterator[Finding]:

@@ -46,6 +46,11 @@ def verdict(evidence: Evidence, rules: Rules = RULES, look: Look = DUE) -> Verdi
         pytest.param(Evidence(fleet(400, 4, ms=1_040), BLUE), Verdict.FAILED, id="30 % slower"),
         pytest.param(Evidence(fleet(400, 4, ms=840), BLUE), Verdict.PASSED, id="5 % slower harms nobody"),
         pytest.param(Evidence(fleet(400, 4, ms=400), BLUE), Verdict.PASSED, id="twice as quick"),
+        pytest.param(Evidence(fleet(400, 4, ms=8), fleet(3_600, 36, ms=2)), Verdict.PASSED, id="6 ms are not felt"),
+        pytest.param(Evidence(fleet(400, 4, ms=90), fleet(3_600, 36, ms=20)), Verdict.FAILED, id="70 ms that add up"),
+        pytest.param(Evidence(GREEN, recorded=Arm(probes=20, probe_errors=20)), Verdict.PASSED, id="blue only fails"),
+        pytest.param(Evidence(GREEN, recorded=Arm(probes=19, probe_errors=19)), Verdict.INCONCLUSIVE, id="by chance"),
+        pytest.param(Evidence(GREEN, recorded=Arm(probes=20, probe_errors=19)), Verdict.INCONCLUSIVE, id="one answer"),
         pytest.param(Evidence(replace(GREEN, latency=()), BLUE), Verdict.INCONCLUSIVE, id="no latency was measured"),
         pytest.param(Evidence(fleet(4_000, 400), fleet(36_000, 3_600)), Verdict.PASSED, id="both are equally broken"),
         pytest.param(Evidence(GREEN, recorded=BLUE), Verdict.PASSED, id="like blue before the shift"),
@@ -208,7 +213,7 @@ def test_more_errors_never_help_green(one: int, other: int, of_blue: int) -> Non
     ("field", "value"),
     [
         ("min_requests", 0), ("min_points", 19), ("error_margin", 0), ("max_error_rate", 1), ("latency_margin", 0.1),
-        ("false_alarm", 0), ("miss", 1),
+        ("unfelt_ms", -1), ("false_alarm", 0), ("miss", 1),
     ],
 )  # fmt: skip
 def test_rules_that_cannot_hold_are_refused(field: str, value: Any) -> None:
