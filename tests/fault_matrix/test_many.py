@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,7 +13,7 @@ from release.domain.plan_capacity import ALL_INSTANCES, quota_of_type
 from tests.fault_matrix.invariants import violations
 from tests.fault_matrix.paths import LONG_BAKE, PATHS_BY_NAME, Stage
 from tests.fault_matrix.sight import Sight
-from tests.fault_matrix.world import Slipway
+from tests.fault_matrix.world import Slipway, running
 
 LONG = os.environ.get("SLIPWAY_PROOF") == "prove"
 ABORTS, ENDPOINTS, DROPS = (100, 100, 50) if LONG else (2, 3, 3)
@@ -20,6 +21,16 @@ AT_ONCE = 8
 SERVES_AGAIN_AWS_S = 600.0
 """docs/architecture.md, "Ending a rollout that moves traffic": from the wish to the release before it serving alone."""
 _SPREAD_AWS_S = 90.0  # what an update with no bake takes here; with the long one the wish may come at any phase
+
+
+_CROWDED_TIME_SCALE = 5.0
+"""A step has 60 AWS seconds, 12 real ones here: a hundred executions at once on two cores need some."""
+if LONG:  # this module comes first of the folder, whose own world is made after it
+
+    @pytest.fixture(scope="module")
+    def slipway() -> Iterator[Slipway]:
+        with running(_CROWDED_TIME_SCALE) as found:
+            yield found
 
 
 _INSTANCE_TYPE = "ml.g5.4xlarge"  # the template's default
