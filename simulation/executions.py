@@ -239,14 +239,14 @@ class Execution:
         self.world.observer.ended(self)
 
 
-_VALUES: dict[int, Value] = {}
-"""By the identity of the node: definitions are read once and live as long as the process."""
+_VALUES: dict[int, tuple[Any, Value]] = {}
+"""By the identity of the node; the node is kept beside, since another could take a lost one's identity."""
 
 
 def _value_of(node: Any) -> Value:
     if id(node) not in _VALUES:
-        _VALUES[id(node)] = compiled(node)
-    return _VALUES[id(node)]
+        _VALUES[id(node)] = node, compiled(node)
+    return _VALUES[id(node)][1]
 
 
 def failure(error: BaseException) -> Result:
