@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.httpsession import URLLib3Session
+from moto.cloudwatch.models import cloudwatch_backends
 
 from local.faults import ApiFault
 from local.lambda_worker import Function
-from local.world import World
+from local.world import ACCOUNT, REGION, World
 from tests.fault_matrix.faults import CallFault, InvocationFault
 
 # The stubs' signature has one overload per service name; here the name is a variable.
@@ -35,6 +36,18 @@ class Site:
     function: str
     calls: tuple[str, ...] = ()
 
+    def is_at(self, function: str, calls: Sequence[str]) -> bool:
+        """Whether an invocation that has made these calls has come here."""
+        return (self.function, self.calls) == (function, tuple(calls))
+
+
+@dataclass(frozen=True, order=True)
+class AnyCall(Site):
+    """The first time that a function makes a call, whatever it has called before: `calls` names that one alone."""
+
+    def is_at(self, function: str, calls: Sequence[str]) -> bool:
+        return self.function == function and self.calls == tuple(calls[-1:])
+
 
 @dataclass
 class Aim:
@@ -43,6 +56,8 @@ class Aim:
     site: Site
     fault: CallFault | InvocationFault
     struck: bool = False
+    answered: str = ""
+    """The name of the error that the struck function answered with; empty: it answered as if nothing had happened."""
 
 
 @dataclass
@@ -53,6 +68,7 @@ class Invocation:
     calls: list[str] = field(default_factory=list)
     fault: InvocationFault | None = None
     striking: CallFault | None = None
+    aim: Aim | None = None
     board_id: str | None = None
 
 
@@ -74,6 +90,10 @@ class Boundary:
     """Endpoint → the executions that were ever about it."""
     failures: dict[str, list[str]] = field(default_factory=dict)
     """Endpoint → tracebacks of the invocations that failed."""
+    seals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Endpoint → the newest event of a seal that its intake was given."""
+    unguarded: dict[str, list[str]] = field(default_factory=dict)
+    """Endpoint → a sentence for each UpdateEndpoint that named no alarm, or one that did not exist then."""
     _here: threading.local = field(default_factory=threading.local)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _building: threading.Lock = field(default_factory=threading.Lock)
@@ -86,13 +106,19 @@ class Boundary:
         with self._lock:
             self.records.setdefault(endpoint, []).append(invocation)
             aim = self.aims.get(endpoint)
-            if aim and not aim.struck and aim.site == Site(name) and isinstance(aim.fault, InvocationFault):
+            if aim and not aim.struck and aim.site.is_at(name, ()) and isinstance(aim.fault, InvocationFault):
                 aim.struck, invocation.fault = True, aim.fault
         self._here.invocation = invocation
         return invocation
 
-    def end(self, invocation: Invocation) -> None:
+    def end(self, invocation: Invocation, error: str = "") -> None:
+        """
+        Args:
+            error: the name of the error that it answered with.
+        """
         self._clear(invocation)
+        if invocation.aim:
+            invocation.aim.answered = error
         self._here.invocation = None
 
     def failed(self, invocation: Invocation, trace: str) -> None:
@@ -110,6 +136,8 @@ class Boundary:
         client = _build(boto3.session.Session(), service, config=config)
         signed, session = client.meta.service_model.signing_name, URLLib3Session()
         client.meta.events.register("before-call", lambda model, **_: self._called(signed, model.name))
+        if service == "sagemaker":
+            client.meta.events.register("before-parameter-build.sagemaker.UpdateEndpoint", self._guarded)
         client.meta.events.register("before-send", lambda request, **_: self._sent(request, session))
         return client
 
@@ -121,17 +149,32 @@ class Boundary:
         self._clear(invocation)
         invocation.calls.append(f"{service}:{operation}")
         aim = self.aims.get(invocation.endpoint)
-        site = Site(invocation.function, tuple(invocation.calls))
-        if aim is None or aim.struck or aim.site != site or not isinstance(aim.fault, CallFault):
+        if aim is None or aim.struck or not isinstance(aim.fault, CallFault):
+            return
+        if not aim.site.is_at(invocation.function, invocation.calls):
             return
         aim.struck = True
-        invocation.striking = aim.fault
+        invocation.striking, invocation.aim = aim.fault, aim
         if failure := aim.fault.api_failure:
             caller = f"*/{invocation.credentials['session']}"
             fault = ApiFault(
                 failure=failure, service=service, operation=operation, caller=caller, times=aim.fault.times
             )
             invocation.board_id = self.world.faults.set(fault)
+
+    def _guarded(self, params: dict[str, Any], **_: Any) -> None:
+        """Look, at the moment of an update, whether its alarms are there."""
+        invocation: Invocation | None = getattr(self._here, "invocation", None)
+        if invocation is None:
+            return
+        named = params.get("DeploymentConfig", {}).get("AutoRollbackConfiguration", {}).get("Alarms", [])
+        names = {alarm["AlarmName"] for alarm in named}
+        missing = names - cloudwatch_backends[ACCOUNT][REGION].alarms.keys()
+        if not names or missing:
+            sentence = (
+                f"{params['EndpointConfigName']} was to serve with {len(names)} alarms, without {sorted(missing)}"
+            )
+            self.unguarded.setdefault(invocation.endpoint, []).append(sentence)
 
     def _sent(self, request: Any, session: URLLib3Session) -> Any:
         """One attempt: signed anew, because the embedded AWS goes by the access key alone."""

@@ -32,6 +32,12 @@ class CallFault(StrEnum):
         return 1 if self is CallFault.ANSWERED_TWICE else None
 
 
+REFUSALS = (CallFault.THROTTLED, CallFault.INTERNAL_ERROR, CallFault.LOST_BEFORE)
+"""What never had an effect and may succeed later. `release.adapters.aws.translated` makes one error of them all, and a
+machine knows an error by its name alone: where a function answers with that name, one of the three stands for all."""
+REFUSED = "ServiceUnavailableError"
+
+
 class InvocationFault(StrEnum):
     """A function runs out of time. Between its first and its last call that is what CRASHED is: effects, no answer."""
 

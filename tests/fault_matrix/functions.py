@@ -38,11 +38,14 @@ class InProcessFunctions(LambdaRuntime):
         invocation = self.boundary.begin(function, endpoint_of(event))
         if "executionArn" in event:
             self.boundary.executions.setdefault(invocation.endpoint, set()).add(event["executionArn"])
-        began = time.monotonic()
+        if invocation.function == "receive_artifact":
+            self.boundary.seals[invocation.endpoint] = event
+        began, error = time.monotonic(), ""
         try:
             answer = self._answer(function, event, invocation)
+            error = json.loads(answer.payload)["errorType"] if answer.failed else ""
         finally:
-            self.boundary.end(invocation)
+            self.boundary.end(invocation, error)
         return Answer(answer.payload, answer.failed, duration_ms=(time.monotonic() - began) * 1000)
 
     def _answer(self, function: Function, event: Any, invocation: Invocation) -> Answer:

@@ -1,21 +1,29 @@
 """What must hold of an endpoint whenever everything has come to rest, whatever went wrong on the way there.
 
-The numbers are those of the twelve invariants of the release engine. Two of them cannot be seen in one case: that any
-order of events ends alike (5) is the simulator's, and that two never write at once (2) is asked here of the lease that
-is left behind and, with many rollouts, of the ledger.
+The numbers are those of the twelve invariants of the release engine. Two of them cannot be seen whole in one case: of
+events in any order and number (5) one comes once more when all is at rest, and the rest is the simulator's; and that
+two never write at once (2) is asked here of the lease that is left behind and, with many rollouts, of the ledger.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
+from moto.sns.models import sns_backends
 
+from local.world import ACCOUNT, REGION
 from release.domain.ledger import Head, verify_chain
 from release.domain.phases import Phase, has_ended
 from tests.fault_matrix.sight import Sight, answered_by, output_of, sight
 from tests.fault_matrix.world import STACK, Slipway
 
 SERVES = "InService"
+_MACHINES_WORDS = {
+    *("ReleaseRejected", "ReleaseRolledBack", "ReleaseAborted", "RolloutFailed", "RolloutStuck"),
+    *("RollbackFailed", "OperationRefused", "SweepIncomplete"),
+}
+"""Errors that the machines end with: docs/architecture.md and the Fail states."""
 
 
 def violations(slipway: Slipway, endpoint: str, *, served_before: bool) -> list[str]:
@@ -31,7 +39,24 @@ def violations(slipway: Slipway, endpoint: str, *, served_before: bool) -> list[
         *_truth(slipway, seen),
         *_leftovers(slipway, seen),
         *_references(slipway, seen),
+        *_alarms(slipway, seen),
+        *_people(slipway, seen),
     ]
+
+
+def started_again(slipway: Slipway, endpoint: str) -> list[str]:
+    """5: one seal starts one rollout: its event comes once more, late, and starts no other."""
+    event = slipway.boundary.seals.get(endpoint)
+    if event is None:
+        return []
+    before = sight(slipway, endpoint).rollouts.keys()
+    name = f"{STACK}-receive-artifact"
+    answer = slipway.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    after = sight(slipway, endpoint).rollouts.keys()
+    found = [f"5: the event of a seal came again and started {', '.join(sorted(after - before))}"] * (before != after)
+    if answer.get("FunctionError"):
+        found.append(f"5: the event of a seal came again and was refused: {answer['Payload'].read().decode()}")
+    return found
 
 
 def _serving(slipway: Slipway, seen: Sight, *, served_before: bool) -> Iterator[str]:
@@ -116,6 +141,41 @@ def _references(slipway: Slipway, seen: Sight) -> Iterator[str]:
         return
     if not _published(slipway, model):
         yield f"7: model {model['ModelName']} serves an artifact that was never wholly published"
+
+
+def _alarms(slipway: Slipway, seen: Sight) -> Iterator[str]:
+    """10: every update had its alarms when it began."""
+    for sentence in slipway.boundary.unguarded.get(seen.endpoint, []):
+        yield f"10: {sentence}"
+
+
+def _people(slipway: Slipway, seen: Sight) -> Iterator[str]:
+    """People are told how every rollout ended. One that was superseded since had gone live."""
+    told = {(notice["rolloutId"], notice["phase"]) for notice in notices(slipway, seen.endpoint)}
+    for rollout_id, rollout in seen.rollouts.items():
+        ended = Phase.LIVE if rollout["phase"] == Phase.SUPERSEDED else rollout["phase"]
+        if (rollout_id, ended) not in told:
+            yield f"nobody was told that rollout {rollout_id} ended as {ended}"
+
+
+def notices(slipway: Slipway, endpoint: str) -> list[dict[str, Any]]:
+    """What was published about an endpoint's rollouts, oldest first."""
+    topic = sns_backends[ACCOUNT][REGION].topics[f"arn:aws:sns:{REGION}:{ACCOUNT}:{STACK}-notifications"]
+    messages = [message for _, message, *_ in topic.sent_notifications if endpoint in message]
+    said = [json.loads(json.loads(message)["default"]) for message in messages]
+    return [notice for notice in said if notice["endpoint"] == endpoint and "rolloutId" in notice]
+
+
+def bare_ends(executions: Iterable[dict[str, Any]]) -> list[str]:
+    """An execution that does not succeed says so by a name of its machine and in a sentence for a person."""
+    found = []
+    for execution in executions:
+        error, cause = execution.get("error", ""), execution.get("cause", "")
+        if execution["status"] in {"RUNNING", "TIMED_OUT"}:
+            found.append(f"3: {execution['executionArn']} is {execution['status']}")
+        if execution["status"] == "FAILED" and (error not in _MACHINES_WORDS or not cause or cause.startswith("{")):
+            found.append(f"{execution['executionArn']} ended as {error!r} because of {cause!r}")
+    return found
 
 
 def _published(slipway: Slipway, model: dict[str, Any]) -> bool:

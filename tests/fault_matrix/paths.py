@@ -4,13 +4,16 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from release.domain.phases import Phase
 from tests.builders.artifacts import artifact
 from tests.fault_matrix.sight import SERVES_NOBODY, Sight, sight
-from tests.fault_matrix.world import Slipway
+from tests.fault_matrix.world import STACK, Slipway
 
 REST_AWS_S = 3000.0
 """No path takes longer, whatever fails once in it: the longest waits are a lease that runs out (900 s) and five minutes
@@ -58,19 +61,25 @@ class Stage:
     def seen(self) -> Sight:
         return sight(self.slipway, self.endpoint)
 
-    def until(self, reached: Callable[[Sight], bool], what: str) -> Sight:
+    def until(self, reached: Callable[[Sight], bool], what: str, *, idle: bool = False) -> Sight:
         """The first sight that has it.
+
+        Args:
+            idle: no look is taken while an execution runs, because looks cost more than most rollouts' calls.
 
         Raises:
             NoRestError: not within REST_AWS_S.
         """
         clock = self.slipway.world.clock
         deadline_s = clock.time() + REST_AWS_S
-        while not reached(seen := self.seen()):
+        while True:
+            while idle and self.slipway.busy(self.endpoint) and clock.time() < deadline_s:
+                time.sleep(_POLL_S / 5)
+            if reached(seen := self.seen()):
+                return seen
             if clock.time() > deadline_s:
                 raise NoRestError(f"3: not within {REST_AWS_S:g} s: {what}; {_told(seen)}")
             time.sleep(_POLL_S)
-        return seen
 
     def registered(self, rollouts: int) -> Sight:
         """Wait until there are so many rollouts."""
@@ -87,12 +96,21 @@ class Stage:
 
     def rest(self, rollouts: int) -> Sight:
         """Wait until nothing moves any more and there have been at least so many rollouts."""
-        clock = self.slipway.world.clock
-        deadline_s = clock.time() + REST_AWS_S
         time.sleep(_POLL_S)
-        while self.slipway.busy(self.endpoint) and clock.time() < deadline_s:
-            time.sleep(_POLL_S / 5)
-        return self.until(lambda seen: len(seen.rollouts) >= rollouts and self._rests(seen), f"{rollouts} rollouts end")
+        return self.until(
+            lambda seen: len(seen.rollouts) >= rollouts and self._rests(seen), f"{rollouts} rollouts end", idle=True
+        )
+
+    def clear(self) -> None:
+        """Take the endpoint away when no case needs it any more: what serves is measured every minute, and costs."""
+        with suppress(ClientError):  # there is none, or it still moves
+            self.slipway.client("sagemaker").delete_endpoint(EndpointName=f"{STACK}-{self.endpoint}")
+
+    def executions(self) -> list[dict[str, Any]]:
+        """DescribeExecution of every execution about this endpoint, of the machines that its path has started."""
+        states = self.slipway.client("stepfunctions")
+        by_hand = [states.describe_execution(executionArn=arn) for arn in self.by_hand]
+        return [*self.seen().executions.values(), *by_hand]
 
     def _rests(self, seen: Sight) -> bool:
         states = self.slipway.client("stepfunctions")
@@ -115,12 +133,14 @@ class Path:
     Args:
         releases: how many releases must have served before, the newest of which serves.
         deed: what begins it; returns when all is at rest.
+        ends: the phase of its newest rollout then, if nothing failed.
         functions: those whose calls are struck; empty: all that the path calls.
     """
 
     name: str
     releases: int
     deed: Callable[[Stage], None]
+    ends: Phase
     functions: frozenset[str] = frozenset()
 
     def prepare(self, stage: Stage) -> None:
@@ -184,11 +204,11 @@ def _sweep(stage: Stage) -> None:
 
 
 PATHS = (
-    Path("first", 0, _release),
-    Path("update", 1, _release),
-    Path("rollback", 2, _roll_back),
+    Path("first", 0, _release, Phase.LIVE),
+    Path("update", 1, _release, Phase.LIVE),
+    Path("rollback", 2, _roll_back, Phase.LIVE),
     # What comes before the abort is the update's.
-    Path("abort", 1, _abort, frozenset({"operate_endpoint", "watch_endpoint", "settle_rollout"})),
-    Path("sweep", 1, _sweep, frozenset({"find_sweep_work", "sweep_endpoint", "report_sweep"})),
+    Path("abort", 1, _abort, Phase.ABORTED, frozenset({"operate_endpoint", "watch_endpoint", "settle_rollout"})),
+    Path("sweep", 1, _sweep, Phase.ROLLED_BACK, frozenset({"find_sweep_work", "sweep_endpoint", "report_sweep"})),
 )
 PATHS_BY_NAME = {path.name: path for path in PATHS}

@@ -5,7 +5,7 @@ import queue
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fault_matrix.cases import Case, cases_of
+from tests.fault_matrix.cases import Case, cases_of, standing_for_all
 from tests.fault_matrix.matrix import Matrix, Outcome
 from tests.fault_matrix.world import running
 
@@ -17,15 +17,21 @@ class WorkerDiedError(Exception):
     """A process ended before it had run its cases; what it wrote to stderr says why."""
 
 
-def recorded() -> list[Case]:
-    """Every case, by running each path once without faults."""
+def recorded(*, every: bool = False) -> list[Case]:
+    """The cases, by running each path once without faults.
+
+    Args:
+        every: also those that another one stands for.
+    """
     with running() as slipway:
         sites = Matrix(slipway).record()
-    return [case for path, found in sites.items() for case in cases_of(path, found)]
+    return (
+        [case for path, found in sites.items() for case in cases_of(path, found)] if every else standing_for_all(sites)
+    )
 
 
 def outcomes(cases: list[Case], processes: int) -> Iterator[Outcome]:
-    """Run the cases; each outcome as it comes.
+    """Run the cases, and those that turn out to be cases apart; each outcome as it comes.
 
     Raises:
         WorkerDiedError: a process ended too early.
@@ -36,9 +42,13 @@ def outcomes(cases: list[Case], processes: int) -> Iterator[Outcome]:
     workers = [context.Process(target=_work, args=(cases[n::processes], told)) for n in range(processes)]
     for worker in workers:
         worker.start()
+    working = len(workers)
     try:
-        for _ in cases:
-            yield _next(told, workers)
+        while working:
+            if outcome := _next(told, workers):
+                yield outcome
+            else:
+                working -= 1
         for worker in workers:
             worker.join()
     finally:
@@ -46,10 +56,11 @@ def outcomes(cases: list[Case], processes: int) -> Iterator[Outcome]:
             worker.terminate()
 
 
-def _next(told: Any, workers: list[Any]) -> Outcome:
+def _next(told: Any, workers: list[Any]) -> Outcome | None:
+    """The next outcome; None: a process has run all its cases."""
     while True:
         try:
-            outcome: Outcome = told.get(timeout=_LOOK_S)
+            outcome: Outcome | None = told.get(timeout=_LOOK_S)
         except queue.Empty:
             if any(worker.exitcode for worker in workers) or not any(worker.is_alive() for worker in workers):
                 raise WorkerDiedError("a process of the matrix ended before it had run its cases") from None
@@ -60,3 +71,4 @@ def _next(told: Any, workers: list[Any]) -> Outcome:
 def _work(cases: list[Case], told: Any) -> None:
     with running() as slipway:
         Matrix(slipway).run(cases, told.put)
+        told.put(None)

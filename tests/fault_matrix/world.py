@@ -29,13 +29,15 @@ from release.wiring import clients
 from tests.contract.stack.documents import ROOT
 from tests.fault_matrix.boundary import Boundary
 from tests.fault_matrix.functions import InProcessFunctions
+from tests.fault_matrix.haste import make_haste
 
 TIME_SCALE = 30.0
 """AWS seconds per real second. The dead-man alarm waits 120 s, so a busy machine may be silent for 4 s."""
 STACK = "slipway"
 _SWEEP_RULES = ("sweep-hourly", "execution-failed")
 _CONTAINER = ROOT / "tests/integration/release/container.py"
-_PARAMETERS = {"BakeSeconds": "20", "StepWaitSeconds": "0", "StartupTimeoutSeconds": "120"}
+_PARAMETERS = {"BakeSeconds": "20", "StepWaitSeconds": "0", "StartupTimeoutSeconds": "600"}
+# Ten minutes to come up are twenty real seconds: a busy machine needs a few to start a process.
 
 
 class StandInImages(ImageStore):
@@ -72,6 +74,7 @@ def running(time_scale: float = TIME_SCALE) -> Iterator[Slipway]:
         # Faults cut connections all the time; a traceback for each would bury everything else.
         undo.enter_context(patch.object(BaseServer, "handle_error", lambda *_: None))
         undo.enter_context(patch.object(AmazonStateLanguageParser, "parse", staticmethod(_parsed)))
+        make_haste(undo)
         _be_quiet(undo)
         aws = supervisor.Supervisor(supervisor.Settings(port=0, time_scale=time_scale))
         undo.callback(aws.stop)
@@ -84,6 +87,7 @@ def running(time_scale: float = TIME_SCALE) -> Iterator[Slipway]:
         slipway = Slipway(aws.world, boundary, outputs)
         for rule in _SWEEP_RULES:  # what a case leaves behind is judged before anything tidies it up
             slipway.client("events").disable_rule(Name=f"{STACK}-{rule}")
+        _forget_stack_alarms(slipway)
         push_image(slipway)
         yield slipway
 
@@ -96,6 +100,14 @@ def _parsed(definition: str) -> tuple[Any, Any]:
     """moto's parser, but that a machine's text is read once and not for every execution: a sixth of a rollout's CPU."""
     tree = _tree(definition)
     return Preprocessor().visit(tree), tree
+
+
+def _forget_stack_alarms(slipway: Slipway) -> None:
+    """The alarms of the stack's functions and queues judge no case, and are evaluated thirty times a minute; those of
+    rollouts come later."""
+    cloudwatch = slipway.client("cloudwatch")
+    names = [alarm["AlarmName"] for alarm in cloudwatch.describe_alarms(MaxRecords=100)["MetricAlarms"]]
+    cloudwatch.delete_alarms(AlarmNames=names)
 
 
 def _be_quiet(undo: ExitStack) -> None:

@@ -35,3 +35,13 @@ def test_an_endpoint_that_cannot_be_swept_is_reported_with_its_sentence(machines
     assert [result["failed"] for result in reported["results"]] == ["sweep-endpoint may not do it"]
     assert (execution.status, execution.error) == ("FAILED", "SweepIncomplete")
     assert execution.cause == "1 of 1 endpoints were not swept"
+
+
+def test_a_step_that_crashed_is_taken_again_because_sweeping_twice_is_sweeping_once(machines: Machines) -> None:
+    crashed = {"raise": "Runtime.ExitError", "message": "Runtime exited with error: signal: killed"}
+    functions = ("find_sweep_work", "sweep_endpoint", "report_sweep")
+
+    execution = machines.run("sweep", {function: [crashed, {}] for function in functions})
+
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert [len(execution.sent[function]) for function in functions] == [2, 2, 2]
