@@ -32,6 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,  # a usage error is a sentence, not a box that cuts it in lines
     pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 120},
     help="Drop a model into S3 and it is in production: proved, priced, reversible.",
 )
 for command in (

@@ -24,9 +24,10 @@ _OUTPUTS = (
     "ReleaseStateMachineArn",
     "RollbackStateMachineArn",
     "OperateStateMachineArn",
+    "SweepStateMachineArn",
     "InferenceRepositoryUri",
 )
-_MACHINES = ("ReleaseStateMachineArn", "RollbackStateMachineArn", "OperateStateMachineArn")
+_MACHINES = ("ReleaseStateMachineArn", "RollbackStateMachineArn", "OperateStateMachineArn", "SweepStateMachineArn")
 _INDEXES = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
 )

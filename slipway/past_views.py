@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from slipway.views import fields, table
+from slipway.views import fields, size_text, table
 
 if TYPE_CHECKING:
     from slipway.operations import Swept
@@ -61,7 +61,7 @@ def _gate(gate: Mapping[str, Any]) -> tuple[str, str, str]:
 def _files(told: Mapping[str, Any]) -> str:
     ways = {"crc32": "by CRC-32", "sha256": "by SHA-256", "size": "by size alone"}
     compared = [f"{count} {ways[way]}" for way, count in told.get("verified", {}).items() if count]
-    size = f"{told.get('files', 0)} files, {told.get('sizeBytes', 0) / 1e6:,.1f} MB"
+    size = f"{told.get('files', 0)} files, {size_text(told.get('sizeBytes', 0))}"
     return f"{size}; compared: {', '.join(compared)}" if compared else size
 
 

@@ -250,6 +250,9 @@ class Tracing:
         if blue is None or blue.config_name != config:
             runs = blue.config_name if blue else "nothing"
             return Link("endpoint", Verdict.BROKEN, f"the record says {config}, SageMaker runs {runs}")
+        if not blue.image_digest:
+            name = names.sagemaker_endpoint
+            return Link("endpoint", Verdict.UNKNOWN, f"{name} runs {config}; SageMaker does not tell with which image")
         if blue.image_digest != digest:
             return Link(
                 "endpoint", Verdict.BROKEN, f"SageMaker runs image {blue.image_digest}, the release says {digest}"

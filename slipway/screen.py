@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from slipway.records import PhaseChange, Release, Rollout
-from slipway.views import release_rows, table
+from slipway.views import release_rows, size_text, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,7 +88,7 @@ class Screen:
             percent = 100 * progress.sent_bytes // max(1, progress.total_bytes)
             if percent // _QUARTER_PCT > told:
                 told = percent // _QUARTER_PCT
-                self.say(f"  {percent:3} % of {_megabytes(progress.total_bytes)}")
+                self.say(f"  {percent:3} % of {size_text(progress.total_bytes)}")
 
         return tell
 
@@ -112,7 +112,3 @@ class Screen:
             self.say("no releases yet; `slipway push` makes the first one")
             return
         self.lines(table(release_rows(releases, rollouts, live)))
-
-
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB"

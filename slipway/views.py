@@ -1,5 +1,6 @@
 """Records as lines of text: what a person reads and a pipe can cut. Ids are never shortened, lines never broken."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -41,16 +42,17 @@ def why_lines(sentence: str, why: Mapping[str, Any]) -> Iterator[str]:
             ("failure", why.get("failure", "")),
             ("lease", _lease(why)),
             ("frozen", _mark(frozen) + (f", until {frozen['until']}" if frozen.get("until") else "") if frozen else ""),
-            *(
-                (f"alarm {name.rpartition('-')[2]}", f"{state}  {name}")
-                for name, state in why.get("alarms", {}).items()
-            ),
+            *((f"alarm {_ALARM.sub('', name)}", f"{state}  {name}") for name, state in why.get("alarms", {}).items()),
         ]
     )
     for rollout in why.get("rollouts", ()):
         yield ""
         yield f"rollout {rollout['rolloutId']}"
         yield from (f"  {line}" for line in fields(_rollout(rollout)))
+
+
+_ALARM = re.compile(r"^.*-[0-9a-f]{12}-[0-9]+-")
+"""What an alarm's name has before its kind, as `release.domain.names` writes it."""
 
 
 def _rollout(rollout: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -75,7 +77,7 @@ def _mark(mark: Mapping[str, Any] | None) -> str:
 
 
 def release_rows(releases: Sequence[Release], rollouts: Sequence[Rollout], live: str) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("RELEASE", "STATE", "ROLLOUTS", "CREATED", "ARTIFACT", "IMAGE")]
+    rows: list[tuple[str, ...]] = [("RELEASE", "STATE", "ROLLOUTS", "CREATED (UTC)", "ARTIFACT", "IMAGE")]
     rows += [
         (
             release.release_id,
@@ -106,7 +108,7 @@ def release_lines(
     own = [rollout for rollout in rollouts if rollout.release_id == release.release_id]
     files = manifest.get("files", ()) if manifest else ()
     size = sum(int(file["sizeBytes"]) for file in files)
-    published = f"{len(files)} files, {size / 1e6:,.1f} MB" if manifest else "not published (any more)"
+    published = f"{len(files)} files, {size_text(size)}" if manifest else "not published (any more)"
     yield from fields(
         [
             ("release", release.release_id),
@@ -116,14 +118,14 @@ def release_lines(
             ("artifact", release.artifact_id),
             ("published", published),
             ("image", release.image),
-            ("created", release.created_at.isoformat()),
+            ("created", f"{release.created_at:%Y-%m-%d %H:%M:%S} UTC"),
             ("costs", bill_text(bill)),
         ]
     )
     yield ""
     yield from fields([(f"config {name}", _value(value)) for name, value in sorted(release.config.items())])
     yield ""
-    rows: list[tuple[str, ...]] = [("ROLLOUT", "KIND", "PHASE", "CREATED", "BECAUSE")]
+    rows: list[tuple[str, ...]] = [("ROLLOUT", "KIND", "PHASE", "CREATED (UTC)", "BECAUSE")]
     rows += [(one.rollout_id, one.kind, one.phase, f"{one.created_at:%Y-%m-%d %H:%M:%S}", one.reason) for one in own]
     yield from table(rows)
 
@@ -184,7 +186,7 @@ def link_lines(found: "Provenance") -> Iterator[str]:
 
 def log_text(line: "LogLine") -> str:
     more = " ".join(f"{name}={value}" for name, value in line.fields.items() if name in _TELLING)
-    words = (f"{line.at:%Y-%m-%d %H:%M:%S.%f}"[:-3], line.level, line.where, printable(line.message), more)
+    words = (f"{line.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + "Z", line.level, line.where, printable(line.message), more)
     return "  ".join(word for word in words if word)
 
 
@@ -194,6 +196,14 @@ _TELLING = ("endpoint", "rolloutId", "phase", "verdict", "reason", "error", "exc
 def printable(text: str) -> str:
     """What others wrote must not steer the terminal."""
     return "".join(character for character in text if character.isprintable() or character in "\n\t")
+
+
+def size_text(size_bytes: int) -> str:
+    """In the unit, by powers of ten, that leaves at most three digits before the point."""
+    for unit, worth in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= worth:
+            return f"{size_bytes / worth:,.2f} {unit}"
+    return f"{size_bytes} bytes"
 
 
 def bill_text(bill: "Bill") -> str:

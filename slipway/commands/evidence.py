@@ -111,7 +111,7 @@ def list_events(*, stack: Stack = "slipway", as_json: AsJson = False) -> None:
     if not found:
         screen.say("every event reached its function")
         return
-    rows_ = [("EVENT", "SENT", "FUNCTION", "ABOUT", "BECAUSE")]
+    rows_ = [("EVENT", "SENT (UTC)", "FUNCTION", "ABOUT", "BECAUSE")]
     rows_ += [(e.message_id, f"{e.sent_at:%Y-%m-%d %H:%M:%S}", e.function, e.what, e.why) for e in found]
     screen.lines(table(rows_))
     screen.say("`slipway events replay` hands them in again")

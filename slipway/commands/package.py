@@ -8,6 +8,7 @@ import typer
 from slipway.commands.options import AsJson
 from slipway.commands.terminal import open_screen, print_json
 from slipway.packaging.forms import Form
+from slipway.views import size_text
 
 
 def package(
@@ -38,5 +39,5 @@ def package(
         return
     screen.data(made.folder)
     when = "was there already" if made.made == "before" else "is ready"
-    screen.say(f"artifact {made.artifact_id[:12]} {when}: {made.files} files, {made.size_bytes / 1e9:.2f} GB")
+    screen.say(f"artifact {made.artifact_id[:12]} {when}: {made.files} files, {size_text(made.size_bytes)}")
     screen.say(f"next: slipway push {made.folder} --version v1")

@@ -74,7 +74,10 @@ def print_phases(slipway: "Slipway", endpoint: str, rollout_id: str) -> "PhaseCh
 
 def _show(slipway: "Slipway", endpoint: str, rollout_id: str) -> "PhaseChange | None":
     screen = open_screen()
-    screen.data(slipway.rollout(endpoint, rollout_id).rollout_id)
+    found = slipway.rollout(endpoint, rollout_id).rollout_id
+    # On a terminal the tree begins with the id; a pipe wants it as data.
+    if not (screen.is_terminal and sys.stdout.isatty()):
+        screen.data(found)
     if not screen.is_terminal:
         return screen.phases(slipway.watch(endpoint, rollout_id))
     from slipway.live_tree import watch_tree

@@ -4,6 +4,7 @@ The operate and rollback machines are stand-ins of a few states, because what th
 are; what matters here is what the command asks and what it makes of the answer.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -15,12 +16,15 @@ from typing import Any
 
 import boto3
 import pytest
-from boto3.dynamodb.types import TypeSerializer
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore import session
+from botocore.client import BaseClient
 from moto import mock_aws
 
 from release.domain.identity import SealedFile, artifact_id, release_id
 from release.domain.ledger import Head, sealed
 from slipway.cli import main
+from tests.contract.slipway.terminal import on_a_terminal
 
 EVENTS = Path(__file__).parents[3] / "events"
 BUCKET, TABLE, REPOSITORY = "slipway-artifacts-123456789012", "slipway-releases", "slipway-inference"
@@ -82,20 +86,41 @@ class Command:
     patch: pytest.MonkeyPatch
 
     def __call__(self, *arguments: str) -> Said:
-        self.patch.setattr(sys, "argv", ["slipway", *arguments])
         self.capture.readouterr()
-        code = 0
+        code = self._run(arguments)
+        captured = self.capture.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    def on_a_terminal(self, *arguments: str, typed: str = "") -> tuple[int, str]:
+        """The same on a terminal: what it ended with, and what a person sees."""
+        return on_a_terminal(self.patch, typed, lambda: self._run(arguments))
+
+    def _run(self, arguments: tuple[str, ...]) -> int:
+        self.patch.setattr(sys, "argv", ["slipway", *arguments])
         try:
             main()
         except SystemExit as end:
-            code = int(end.code or 0)
-        captured = self.capture.readouterr()
-        return Said(code, captured.out, captured.err)
+            return int(end.code or 0)
+        return 0
 
 
 @pytest.fixture
 def slipway(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     return Command(capsys, monkeypatch)
+
+
+@pytest.fixture
+def quota_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto's Service Quotas does not know SageMaker's."""
+
+    def call(self: Any, operation: str, asked: dict[str, Any]) -> Any:
+        if operation != "ListServiceQuotas":
+            return original(self, operation, asked)
+        name = "ml.g5.4xlarge for endpoint usage"
+        return {"Quotas": [{"QuotaName": name, "QuotaCode": "L-C1B9A48D", "Value": 1.0}]}
+
+    original: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
 
 @dataclass
@@ -114,6 +139,12 @@ class Stack:
     def put(self, item: dict[str, Any]) -> None:
         wire = {name: TypeSerializer().serialize(value) for name, value in item.items()}
         self.client("dynamodb").put_item(TableName=TABLE, Item=wire)
+
+    def item(self, sk: str) -> dict[str, Any]:
+        """A record of the endpoint `chat`."""
+        key = {"pk": {"S": "endpoint#chat"}, "sk": {"S": sk}}
+        found = self.client("dynamodb").get_item(TableName=TABLE, Key=key)["Item"]
+        return {name: TypeDeserializer().deserialize(value) for name, value in found.items()}
 
     def asked(self) -> list[dict[str, Any]]:
         """The input of every execution, the newest first."""
@@ -142,6 +173,8 @@ def stack() -> Iterator[Stack]:
             patch.delenv(name)
         for name, value in environment.items():
             patch.setenv(name, value)
+        # Every command loads the models of its services anew; here they are loaded once.
+        patch.setattr(session, "create_loader", functools.cache(session.create_loader))
         with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
             stack = Stack(boto3.Session())
             _deploy(stack)

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from jsonschema import Draft202012Validator
 
 from release.contracts.machines import OperateInput
@@ -68,8 +67,8 @@ def test_why_shows_everything_that_the_machine_told(slipway: Command, stack: Sta
     assert said.code == 0
     lines = said.out.splitlines()
     assert lines[0].startswith("endpoint chat serves release 0d4f1c2b3a49")
-    assert "lease        3f2a91c07d4e-1, until 2026-11-23T12:15:00.000Z unless it writes" in lines
-    assert "alarm guard  OK  slipway-chat-3f2a91c07d4e-1-guard" in lines
+    assert "lease           3f2a91c07d4e-1, until 2026-11-23T12:15:00.000Z unless it writes" in lines
+    assert "alarm guard     OK  slipway-chat-3f2a91c07d4e-1-guard" in lines
     assert "  abort      ben, 2026-11-23T12:00:00Z: answers in the wrong language" in lines
     schema("operated").validate(slipway("why", "--json").json)
 
@@ -197,10 +196,9 @@ def test_an_answer_is_followed_to_its_bytes(
 
     schema("explanation").validate(said.json)
     links = {link["name"]: link["verdict"] for link in said.json["links"]}
-    # moto resolves no image of an endpoint, so this link alone cannot hold here.
-    assert links.pop("endpoint") == "broken"
+    assert links.pop("endpoint") == "unknown", "moto resolves no image of an endpoint, and silence proves nothing"
     assert links == dict.fromkeys(["release", "artifact", "bytes", "image", "model", "ledger"], "verified")
-    assert said.code == 1
+    assert said.code == 0
 
 
 @pytest.mark.parametrize("every_byte", [(), ("--bytes",)], ids=["checksums", "bytes"])
@@ -243,20 +241,6 @@ def test_a_release_that_does_not_hash_to_its_id_is_found(slipway: Command, stack
         stack.client("dynamodb").put_item(TableName=TABLE, Item=item)
 
     assert "broken    release   its four parts make" in said.out
-
-
-@pytest.fixture
-def quota_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """moto's Service Quotas does not know SageMaker's."""
-
-    def call(self: Any, operation: str, asked: dict[str, Any]) -> Any:
-        if operation != "ListServiceQuotas":
-            return original(self, operation, asked)
-        name = "ml.g5.4xlarge for endpoint usage"
-        return {"Quotas": [{"QuotaName": name, "QuotaCode": "L-C1B9A48D", "Value": 1.0}]}
-
-    original: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
 
 @pytest.mark.usefixtures("quota_of_one")

@@ -37,7 +37,7 @@ def test_ids_are_whole_however_narrow_the_screen() -> None:
     seen.screen.releases([release("3f2a91c07d4e")], [], "3f2a91c07d4e")
 
     head, line = seen.out.getvalue().splitlines()
-    assert head.split() == ["RELEASE", "STATE", "ROLLOUTS", "CREATED", "ARTIFACT", "IMAGE"]
+    assert head.split() == ["RELEASE", "STATE", "ROLLOUTS", "CREATED", "(UTC)", "ARTIFACT", "IMAGE"]
     assert line.split() == [
         "3f2a91c07d4e",
         "live",
