@@ -4,13 +4,20 @@ import argparse
 import gc
 import sys
 import time
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
 from simulation.run import Outcome, simulate
 
 _CHUNK = 25
+_SHORT = 5
+"""Seeds of a chunk where the first violation ends the run."""
 _SHOWN = 10
+
+Chunk = tuple[tuple[int, int, int], list[Outcome]]
+"""Seeds, rollouts and calls; and the outcomes with a violation."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,29 +45,43 @@ def tell(seed: int) -> int:
 
 def many(seeds: range, processes: int, *, stop: bool) -> int:
     began = time.perf_counter()
-    chunks = [range(first, min(first + _CHUNK, seeds.stop)) for first in range(seeds.start, seeds.stop, _CHUNK)]
+    gc.freeze()  # what is imported stays; only what a seed leaves is collected
     done = violated = violations = rollouts = calls = 0
-    with ProcessPoolExecutor(processes) as pool:
-        waits = iter(chunks)
-        running = [pool.submit(_chunk, chunk) for chunk in islice(waits, 2 * processes)]
-        while running:
-            outcomes, failed = running.pop(0).result()
-            done, rollouts, calls = done + outcomes[0], rollouts + outcomes[1], calls + outcomes[2]
-            for outcome in failed:
-                violated, violations = violated + 1, violations + len(outcome.violations)
-                if violated <= _SHOWN:
-                    _print_violations(outcome)
-            if failed and stop:
-                break
-            running += [pool.submit(_chunk, chunk) for chunk in islice(waits, 1)]
-        pool.shutdown(cancel_futures=True)
+    outcomes = (
+        _in_processes(seeds, processes) if processes > 1 else map(_chunk, _chunks(seeds, _SHORT if stop else _CHUNK))
+    )
+    for counted, failed in outcomes:
+        done, rollouts, calls = done + counted[0], rollouts + counted[1], calls + counted[2]
+        for outcome in failed:
+            violated, violations = violated + 1, violations + len(outcome.violations)
+            if violated <= _SHOWN:
+                _print_violations(outcome)
+        if failed and stop:
+            break
     seconds = time.perf_counter() - began
     print(f"{rollouts} rollouts, {calls} calls of ports, {done / seconds:.0f} seeds/s in {processes} processes")
     print(f"simulation: {done} seeds, {violations} violations")
     return int(bool(violations))
 
 
-def _chunk(seeds: range) -> tuple[tuple[int, int, int], list[Outcome]]:
+def _chunks(seeds: range, size: int) -> list[range]:
+    return [range(first, min(first + size, seeds.stop)) for first in range(seeds.start, seeds.stop, size)]
+
+
+def _in_processes(seeds: range, processes: int) -> Iterator[Chunk]:
+    """The chunks in their order, a few of them simulated ahead."""
+    waits = iter(_chunks(seeds, _CHUNK))
+    with ProcessPoolExecutor(processes) as pool:
+        running = deque(pool.submit(_chunk, chunk) for chunk in islice(waits, 2 * processes))
+        try:
+            while running:
+                yield running.popleft().result()
+                running += [pool.submit(_chunk, chunk) for chunk in islice(waits, 1)]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _chunk(seeds: range) -> Chunk:
     gc.disable()  # a tenth of the time; each chunk is collected at once
     outcomes = [simulate(seed) for seed in seeds]
     gc.collect()

@@ -28,7 +28,7 @@ Request = dict[str, Any]
 
 
 def is_small_file(request: Request) -> bool:
-    return request["REQUEST_METHOD"] == "PUT" and request["PATH_INFO"].endswith("config.json")
+    return bool(request["REQUEST_METHOD"] == "PUT" and request["PATH_INFO"].endswith("config.json"))
 
 
 def is_second_part(request: Request) -> bool:
@@ -40,7 +40,7 @@ def is_completion(request: Request) -> bool:
 
 
 def is_seal(request: Request) -> bool:
-    return request["REQUEST_METHOD"] == "PUT" and request["PATH_INFO"].endswith("manifest.json")
+    return bool(request["REQUEST_METHOD"] == "PUT" and request["PATH_INFO"].endswith("manifest.json"))
 
 
 MOMENTS = [
