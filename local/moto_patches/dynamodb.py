@@ -2,10 +2,13 @@
 
 import copy
 import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.dynamodb import models
+from moto.dynamodb.exceptions import ERROR_TYPE_PREFIX, DynamodbException
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
@@ -15,6 +18,7 @@ from local.moto_patches.patching import Patches
 def install(patches: Patches) -> None:
     _take_one_request_at_a_time(patches)
     _undo_what_a_transaction_wrote_alone(patches)
+    _write_a_transaction_once(patches)
 
 
 def _take_one_request_at_a_time(patches: Patches) -> None:
@@ -42,6 +46,32 @@ def _undo_what_a_transaction_wrote_alone(patches: Patches) -> None:
 
     original = patches.replace(models.DynamoDBBackend, "transact_write_items", transact)
     patches.replace(models, "copy", SimpleNamespace(deepcopy=_copied))
+
+
+_TOKEN_S = 600
+"""How long the token of a transaction is known; API reference, "TransactWriteItems"."""
+
+
+def _write_a_transaction_once(patches: Patches) -> None:
+    """moto reads no ClientRequestToken, so a client that lost an answer and asks again meets its own writes."""
+
+    def transact_write_items(self: DynamoHandler) -> Any:
+        token = self.body.get("ClientRequestToken")
+        if not token:
+            return original(self)
+        known = vars(self.dynamodb_backend).setdefault("transactions", {})
+        for old in [old for old, (_, at) in known.items() if at < time.time() - _TOKEN_S]:
+            del known[old]
+        if token in known and known[token][0] != self.body["TransactItems"]:
+            raise DynamodbException(
+                f"{ERROR_TYPE_PREFIX}IdempotentParameterMismatchException",
+                "Provided idempotency token was used with a different payload",
+            )
+        answer = ActionResult({}) if token in known else original(self)
+        known.setdefault(token, (copy.deepcopy(self.body["TransactItems"]), time.time()))
+        return answer
+
+    original = patches.replace(DynamoHandler, "transact_write_items", transact_write_items)
 
 
 def _copied(value: Any) -> Any:

@@ -4,7 +4,9 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.dynamodb import models
 from moto.dynamodb.exceptions import TransactionCanceledException
@@ -99,3 +101,37 @@ def test_the_patch_undoes_the_transaction_and_nothing_else(
 @justifies(patches_of_dynamodb._take_one_request_at_a_time)
 def test_moto_takes_requests_to_tables_as_they_come() -> None:
     assert not any("Lock" in inspect.getsource(source) for source in (models, DynamoHandler))
+
+
+def first_time(number: str) -> list[dict[str, Any]]:
+    item = {"pk": {"S": "once"}, "n": {"N": number}}
+    return [{"Put": {"TableName": TABLE, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}]
+
+
+@pytest.mark.usefixtures("tables")
+@justifies(patches_of_dynamodb._write_a_transaction_once)
+def test_moto_lets_a_transaction_that_is_asked_for_again_meet_its_own_writes() -> None:
+    client: Any = boto3.client("dynamodb", region_name="us-east-1")
+    client.transact_write_items(TransactItems=first_time("1"), ClientRequestToken="a")
+
+    with pytest.raises(client.exceptions.TransactionCanceledException):
+        client.transact_write_items(TransactItems=first_time("1"), ClientRequestToken="a")
+
+
+def test_a_transaction_is_written_once_for_each_token(tables: models.DynamoDBBackend) -> None:
+    """API reference, "TransactWriteItems", ClientRequestToken; another request under a known token is refused."""
+    client: Any = boto3.client("dynamodb", region_name="us-east-1")
+    patches = Patches()
+    patches_of_dynamodb.install(patches)
+    try:
+        for _ in range(2):
+            client.transact_write_items(TransactItems=first_time("1"), ClientRequestToken="a")
+        with pytest.raises(ClientError) as mismatch:
+            client.transact_write_items(TransactItems=first_time("2"), ClientRequestToken="a")
+        with pytest.raises(client.exceptions.TransactionCanceledException):
+            client.transact_write_items(TransactItems=first_time("1"), ClientRequestToken="b")
+    finally:
+        patches.undo()
+
+    assert mismatch.value.response["Error"]["Code"] == "IdempotentParameterMismatchException"
+    assert held(tables) == {"once": {"N": "1"}}
