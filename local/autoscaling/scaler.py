@@ -215,7 +215,8 @@ class Scaler(Looking):
         """A variant that may scale and has no traffic has metrics of zero, so that it scales in ("Edit a scaling
         policy" in the SageMaker Developer Guide); of another one there is nothing to say."""
         with self._book.lock:
-            tracked = [one for one in self._book.policies.values() if one.kind == TRACKING and _predefined(one)]
+            policies = [one for one in self._book.policies.values() if one.key.namespace == NAMESPACE]
+        tracked = [one for one in policies if one.kind == TRACKING and _predefined(one)]
         end_s = self._now_s - _SETTLE_S * self._world.clock.scale
         for policy in tracked:
             if self._variants.capacity(Variant.of(policy.key.resource_id)) is not None:

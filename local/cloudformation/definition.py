@@ -108,8 +108,8 @@ class _Conditions:
     def zones(self) -> list[str]:
         return [f"{REGION}{letter}" for letter in "abcdef"]
 
-    def stored(self, path: str) -> str:
-        raise ValidationError(f"Template error: the dynamic reference to {path} has no place in a condition")
+    def stored(self, service: str, name: str) -> str:
+        raise ValidationError(f"Template error: the dynamic reference to {service}:{name} has no place in a condition")
 
 
 def needs(declaration: Mapping[str, Any], conditions: Mapping[str, bool]) -> set[str]:

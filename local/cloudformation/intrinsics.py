@@ -33,8 +33,8 @@ class Scope(Protocol):
 
     def zones(self) -> list[str]: ...
 
-    def stored(self, path: str) -> str:
-        """The value of an SSM parameter; a version may follow the name after a colon."""
+    def stored(self, service: str, name: str) -> str:
+        """The value of an SSM parameter, or of a secret: what follows the service in a dynamic reference names it."""
         ...
 
 
@@ -56,7 +56,7 @@ def resolve(value: Any, scope: Scope) -> Any:
 
 
 def with_stored_values(value: Any, scope: Scope) -> Any:
-    """The resolved value with its dynamic references, `{{resolve:ssm:name:version}}`, replaced.
+    """The resolved value with its dynamic references, as `{{resolve:ssm:name:version}}`, replaced.
 
     Raises:
         ValidationError: the parameter is missing, or is no plain one.
@@ -66,7 +66,7 @@ def with_stored_values(value: Any, scope: Scope) -> Any:
     if isinstance(value, dict):
         return {key: with_stored_values(item, scope) for key, item in value.items()}
     if isinstance(value, str):
-        return _DYNAMIC.sub(lambda found: scope.stored(found[2]), value)
+        return _DYNAMIC.sub(lambda found: scope.stored(found[1], found[2]), value)
     return value
 
 
@@ -105,7 +105,7 @@ def check(value: Any) -> None:
     """
     if isinstance(value, str):
         for service, _ in _DYNAMIC.findall(value):
-            if service != "ssm":
+            if service not in {"ssm", "secretsmanager"}:
                 raise refused(f"dynamic reference {{{{resolve:{service}:…}}}}")
     elif isinstance(value, list):
         for item in value:

@@ -1,5 +1,6 @@
 """What the names in a stack's template mean once its resources exist."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from local.cloudformation import intrinsics
 from local.cloudformation.definition import PSEUDO, Definition
-from local.cloudformation.errors import ValidationError
+from local.cloudformation.errors import ValidationError, refused
 from local.cloudformation.resource import Made
 from local.world import REGION, World
 
@@ -72,7 +73,10 @@ class StackScope:
     def zones(self) -> list[str]:
         return [f"{REGION}{letter}" for letter in "abcdef"]
 
-    def stored(self, path: str) -> str:
+    def stored(self, service: str, name: str) -> str:
+        return self._secret(name) if service == "secretsmanager" else self._parameter(name)
+
+    def _parameter(self, path: str) -> str:
         try:
             parameter = self._world.client("ssm").get_parameter(Name=path)["Parameter"]
         except ClientError as error:
@@ -83,6 +87,20 @@ class StackScope:
             raise ValidationError(f"SSM Secure reference is not supported for ssm:{path}; it is a SecureString")
         value: str = parameter["Value"]
         return value
+
+    def _secret(self, reference: str) -> str:
+        """A key of a secret's JSON, or all of it: `<id or ARN>:SecretString:<key>`, the newest version."""
+        secret, _, key = reference.partition(":SecretString")
+        key, _, version = key.removeprefix(":").partition(":")
+        if version.strip(":"):
+            raise refused(f"a version of a secret in a dynamic reference, {version}")
+        try:
+            text: str = self._world.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+            return str(json.loads(text)[key]) if key else text
+        except ClientError as error:
+            raise ValidationError(f"Secrets Manager can't find the specified secret {secret}") from error
+        except (KeyError, ValueError) as error:
+            raise ValidationError(f"Could not find a value for key {key} in SecretString of {secret}") from error
 
 
 def described_output(name: str, output: Mapping[str, Any], scope: StackScope) -> dict[str, str]:

@@ -140,10 +140,12 @@ EMULATED: dict[str, ResourceType] = {
 RECORDED: dict[str, str] = {
     "AWS::CodeBuild::Project": "no build runs",
     "AWS::CodePipeline::Pipeline": "no pipeline runs",
+    "AWS::EC2::FlowLog": "no packet is logged",
     "AWS::EC2::VPCEndpoint": "processes reach the local address directly",
     "AWS::Logs::MetricFilter": "its pattern is matched with no line; lines in the embedded metric format make metrics",
     "AWS::Logs::QueryDefinition": "no query is saved",
     "AWS::SageMaker::ModelPackageGroup": "no registry of model packages",
+    "AWS::WAFv2::LoggingConfiguration": "requests are not inspected",
     "AWS::WAFv2::WebACL": "requests are not inspected",
     "AWS::WAFv2::WebACLAssociation": "requests are not inspected",
     "AWS::ServiceDiscovery::PrivateDnsNamespace": "names are not resolved",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from moto.elbv2.exceptions import ELBClientError
-from moto.elbv2.models import ELBv2Backend
+from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
 
 from local.moto_patches.patching import Patches
 
@@ -21,6 +21,7 @@ def install(patches: Patches, ui_port: int) -> None:
     ui_port: where the one load balancer answers, on 127.0.0.1.
     """
     _answer_at_the_local_address(patches, ui_port)
+    _tell_the_name_that_metrics_have(patches)
 
 
 def _answer_at_the_local_address(patches: Patches, ui_port: int) -> None:
@@ -35,3 +36,14 @@ def _answer_at_the_local_address(patches: Patches, ui_port: int) -> None:
         return balancer
 
     original = patches.replace(ELBv2Backend, "create_load_balancer", create_load_balancer)
+
+
+def _tell_the_name_that_metrics_have(patches: Patches) -> None:
+    """moto lists LoadBalancerFullName among a load balancer's attributes in a stack, and then does not know it."""
+
+    def get_cfn_attribute(balancer: FakeLoadBalancer, attribute_name: str) -> Any:
+        if attribute_name == "LoadBalancerFullName":
+            return balancer.arn.partition(":loadbalancer/")[2]
+        return original(balancer, attribute_name)
+
+    original = patches.replace(FakeLoadBalancer, "get_cfn_attribute", get_cfn_attribute)

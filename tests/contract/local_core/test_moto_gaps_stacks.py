@@ -8,6 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from moto.elbv2.models import elbv2_backends
 
 from local.moto_patches import cloudformation as stack_patches
 from local.moto_patches import load_balancers
@@ -82,3 +83,14 @@ def test_moto_gives_a_load_balancer_an_address_where_nothing_answers() -> None:
     )["LoadBalancers"][0]
 
     assert balancer["DNSName"].endswith(".elb.amazonaws.com")
+
+
+@justifies(load_balancers._tell_the_name_that_metrics_have)
+def test_moto_does_not_know_the_name_of_a_load_balancer_that_metrics_have() -> None:
+    subnets = boto3.client("ec2", region_name=REGION).describe_subnets()["Subnets"]
+    arn = boto3.client("elbv2", region_name=REGION).create_load_balancer(
+        Name="b", Subnets=[subnet["SubnetId"] for subnet in subnets[:2]]
+    )["LoadBalancers"][0]["LoadBalancerArn"]
+
+    with pytest.raises(NotImplementedError):
+        elbv2_backends["123456789012"][REGION].load_balancers[arn].get_cfn_attribute("LoadBalancerFullName")

@@ -177,7 +177,27 @@ class Load:
                 self.failures.append(error)
 
 
+def with_a_service_beside_it(endpoint: Endpoint) -> None:
+    """Scaling of ECS is recorded only, and must disturb nobody."""
+    service = {
+        "ServiceNamespace": "ecs",
+        "ResourceId": "service/chat/chat",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+    endpoint.scaling.register_scalable_target(**service, MinCapacity=1, MaxCapacity=4)
+    endpoint.scaling.put_scaling_policy(
+        **service,
+        PolicyName="cpu",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+            "TargetValue": 50.0,
+        },
+    )
+
+
 def test_load_scales_a_variant_out_and_its_end_scales_it_in(endpoint: Endpoint) -> None:
+    with_a_service_beside_it(endpoint)
     endpoint.register()
     alarms = [alarm["AlarmName"] for alarm in endpoint.track()["Alarms"]]
 

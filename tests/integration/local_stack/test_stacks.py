@@ -138,7 +138,7 @@ def test_functions_say_what_the_user_guide_says(stacks: Any) -> None:
         (body({"A": topic(CreationPolicy={})}), "does not emulate CloudFormation's resource attribute CreationPolicy"),
         (body({"A": topic(Condition="C")}), "unresolved condition dependency C"),
         (body({"A": parameter({"Fn::Length": [1]})}), "does not emulate CloudFormation's function Fn::Length"),
-        (body({"A": parameter("{{resolve:secretsmanager:s}}")}), "dynamic reference {{resolve:secretsmanager:"),
+        (body({"A": parameter("{{resolve:ssm-secure:s}}")}), "dynamic reference {{resolve:ssm-secure:"),
         (body({"A": topic()}, Transform="AWS::LanguageExtensions"), "transform AWS::LanguageExtensions"),
         (body({"A": topic()}, Rules={"R": {}}), "template section Rules"),
         (body({"A": alias(RoutingConfig={})}), "property RoutingConfig of AWS::Lambda::Alias (A)"),
@@ -203,6 +203,33 @@ def test_values_come_from_the_parameter_store(world: World, stacks: Any) -> None
     assert ssm.get_parameter(Name="/p")["Parameter"]["Value"] == "red-blue"
     [described] = stack["Parameters"]
     assert (described["ParameterValue"], described["ResolvedValue"]) == ("/colour", "blue")
+
+
+def test_values_come_from_secrets(world: World, stacks: Any) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-secretsmanager.html
+    secrets = world.client("secretsmanager")
+    arn = secrets.create_secret(Name="login", SecretString='{"issuer": "https://id.example.com"}')["ARN"]
+
+    create(stacks, body({"A": parameter({"Fn::Sub": f"{{{{resolve:secretsmanager:{arn}:SecretString:issuer}}}}"})}))
+
+    assert world.client("ssm").get_parameter(Name="/p")["Parameter"]["Value"] == "https://id.example.com"
+
+
+@pytest.mark.parametrize(
+    ("reference", "because"),
+    [
+        ("nobody:SecretString:issuer", "can't find the specified secret nobody"),
+        ("login:SecretString:audience", "Could not find a value for key audience"),
+        ("login:SecretString:issuer:AWSPREVIOUS", "does not emulate CloudFormation's a version of a secret"),
+    ],
+)
+def test_a_secret_that_is_not_there_fails_the_resource(world: World, stacks: Any, reference: str, because: str) -> None:
+    world.client("secretsmanager").create_secret(Name="login", SecretString='{"issuer": "https://id.example.com"}')
+
+    stack = create(stacks, body({"A": parameter(f"{{{{resolve:secretsmanager:{reference}}}}}")}))
+
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert because in str(stacks.describe_stack_events(StackName="s")["StackEvents"])
 
 
 def test_a_hidden_parameter_is_shown_nowhere(world: World, stacks: Any) -> None:
