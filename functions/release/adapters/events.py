@@ -34,6 +34,7 @@ class EventBridgeEvents:
             phase=phase,
             reason=reason,
             estimate=rollout.plan.estimate if rollout.plan and has_ended(phase) else None,
+            gates=rollout.gates if has_ended(phase) else None,
         )
         self._put(DETAIL_TYPE, detail.wire(), f"rollout {rollout.rollout_id} is {phase}")
 

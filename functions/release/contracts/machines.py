@@ -7,7 +7,7 @@ from pydantic import StringConstraints, model_validator
 
 from release.contracts.base import Actor, Contract, EndpointName, Image, Reason, ReleaseId, RolloutId, Timestamp
 from release.contracts.config import PartialConfig
-from release.contracts.table import EstimateItem, Gate
+from release.contracts.table import EstimateItem, Gate, GateItem
 from release.domain.phases import Phase
 
 
@@ -109,7 +109,12 @@ class OperateInput(Contract):
 
 
 class PhaseChanged(Contract):
-    """Detail of the event "Rollout Phase Changed"; `estimate` comes with the last one, of a rollout that had a plan."""
+    """Detail of the event "Rollout Phase Changed".
+
+    Args:
+        estimate: of the rollout's plan, with the last event; None where there was no plan.
+        gates: what became of each gate that was asked, with the last event.
+    """
 
     stack: EndpointName
     endpoint: EndpointName
@@ -118,6 +123,7 @@ class PhaseChanged(Contract):
     phase: Phase
     reason: str
     estimate: EstimateItem | None = None
+    gates: tuple[GateItem, ...] | None = None
 
 
 class Notification(Contract):

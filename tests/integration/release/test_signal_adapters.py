@@ -19,12 +19,13 @@ from tests.builders.aws import stubbed
 from tests.builders.records import rollout
 
 EVENTS = Path(__file__).parents[3] / "events"
+JUDGED = json.loads((EVENTS / "table/rollout.judged.example.json").read_text(encoding="utf-8"))
 PLANNED = json.loads((EVENTS / "table/rollout.planned.example.json").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    "phase", [pytest.param(Phase.BAKING, id="on its way"), pytest.param(Phase.LIVE, id="the end, with its price")]
+    "phase", [pytest.param(Phase.BAKING, id="on its way"), pytest.param(Phase.LIVE, id="the end, with its price and its gates")]
 )
 def test_a_phase_is_told_in_the_words_of_the_contract(phase: Phase) -> None:
     client, stub = stubbed("events")
@@ -39,15 +40,17 @@ def test_a_phase_is_told_in_the_words_of_the_contract(phase: Phase) -> None:
 
         __hash__ = None  # type: ignore[assignment]  # only compared
 
+    judged = rollout(plan=PLANNED["plan"], gates=JUDGED["gates"])
     entry = {"Source": "slipway", "DetailType": "Rollout Phase Changed", "Detail": Detail()}
     stub.add_response("put_events", {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}, {"Entries": [entry]})
 
-    EventBridgeEvents(client, stack="slipway").phase_changed(rollout(plan=PLANNED["plan"]), phase, "green serves")
+    EventBridgeEvents(client, stack="slipway").phase_changed(judged, phase, "green serves")
 
     law = json.loads((EVENTS / "release/phase-changed.schema.json").read_text())["properties"]["detail"]
     Draft202012Validator(law).validate(detail)
     assert (detail["phase"], detail["reason"], detail["stack"]) == (phase, "green serves", "slipway")
     assert (detail.get("estimate") == PLANNED["plan"]["estimate"]) is (phase is Phase.LIVE)
+    assert (detail.get("gates") == JUDGED["gates"]) is (phase is Phase.LIVE)
 
 
 def test_an_event_that_eventbridge_did_not_take_is_worth_a_retry() -> None:
