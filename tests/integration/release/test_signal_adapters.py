@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    "phase", [pytest.param(Phase.BAKING, id="on its way"), pytest.param(Phase.LIVE, id="the end, with its price and its gates")]
+    "phase", [pytest.param(Phase.BAKING, id="on its way"), pytest.param(Phase.LIVE, id="the end, with all of it")]
 )
 def test_a_phase_is_told_in_the_words_of_the_contract(phase: Phase) -> None:
     client, stub = stubbed("events")
