@@ -5,6 +5,7 @@ Answers are cut off after a few tokens: the model itself is slow where other tes
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,13 +15,17 @@ from typing import Any
 import pytest
 import torch
 from botocore.exceptions import ClientError
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from release.adapters.probes import RuntimeProbes
 from release.adapters.schemas import JsonSchemas
+from release.contracts.steps import RolloutStep
 from release.domain.golden import Expectation
 from release.domain.probes import BUILT_IN, Prompt, problems
 from slipway.packaging.example_model import default_cache, prepare_example_model
+from tests.builders.house import House
+from tests.fakes.folder import FolderArtifacts
 from tests.integration.inference.servers import RELEASE_ID, ROLLOUT_ID, Server, running
 
 _TOKENS = 16
@@ -30,6 +35,7 @@ FRANCE = Prompt(
     _TOKENS,
     Expectation(reference="The capital of France is Paris.", similarity=0.8),
 )
+CUT = 1_000_000
 GREETING = replace(BUILT_IN[0], max_tokens=_TOKENS)
 
 
@@ -116,3 +122,23 @@ def test_a_broken_model_does_not_meet_its_preflight(
     break_it(model)
 
     assert because in "; ".join(found(model, tmp_path / "log", (prompt,)))
+
+
+@pytest.mark.model
+def test_a_truncated_shard_does_not_pass_its_examination(model: Path, tmp_path: Path) -> None:
+    shard = model / "model.safetensors"
+    with safe_open(shard, "pt") as opened:
+        names = list(opened.keys())
+        tensors = sum(opened.get_tensor(name).nbytes for name in names)
+    os.truncate(shard, shard.stat().st_size - CUT)
+    (tmp_path / "models/chat").mkdir(parents=True)
+    drop = model.rename(tmp_path / "models/chat/v1")
+    (drop / "manifest.json").write_text("{}")
+    house = House(artifacts=FolderArtifacts(tmp_path))
+    house.push()
+    rollout = house.seal("models/chat/v1/manifest.json")
+
+    judged = house.examining.examine(RolloutStep(endpoint="chat", rollout_id=str(rollout)))
+
+    assert judged.verdict == "failed"
+    assert f"has {tensors - CUT} bytes of tensors but its header describes {tensors}" in judged.reason
