@@ -50,7 +50,7 @@ Generated from the commands by `make docs`; a test keeps this page current. The 
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command by its words, in the order of the help."""
-    yield from _below(typer.main.get_command(app), "")
+    yield from _below(typer.main.get_command(app()), "")
 
 
 def _below(group: Any, words: str) -> Iterator[tuple[str, Any]]:

@@ -1,76 +1,74 @@
 """The `slipway` command: a thin skin over the client. Each group of commands has a file in slipway/commands/."""
 
 import sys
+from importlib import import_module
 
 import typer
 
-from slipway.commands.chat import chat
-from slipway.commands.evidence import doctor, events, explain, logs
-from slipway.commands.history import provenance, what_ran
-from slipway.commands.image import image
-from slipway.commands.local import local
-from slipway.commands.operate import (
-    abort,
-    approve,
-    break_glass,
-    freeze,
-    pause,
-    remove,
-    resume,
-    unfreeze,
-    wake,
-    why,
-)
-from slipway.commands.package import package
-from slipway.commands.push import push
-from slipway.commands.releases import cost, releases, rollback, watch
-from slipway.commands.simulate import simulate
-from slipway.commands.sweep import sweep
+from slipway.commands.group import Group
 from slipway.errors import SlipwayError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,  # a usage error is a sentence, not a box that cuts it in lines
-    pretty_exceptions_enable=False,
-    context_settings={"max_content_width": 120},
-    help="Drop a model into S3 and it is in production: proved, priced, reversible.",
-)
-for command in (
-    package,
-    push,
-    watch,
-    rollback,
-    pause,
-    resume,
-    approve,
-    abort,
-    freeze,
-    unfreeze,
-    wake,
-    remove,
-    why,
-    cost,
-    doctor,
-    explain,
-    what_ran,
-    provenance,
-    sweep,
-    logs,
-    chat,
-    simulate,
-):
-    app.command()(command)
-app.add_typer(releases, name="releases")
-app.add_typer(break_glass, name="break-glass")
-app.add_typer(events, name="events")
-app.add_typer(image, name="image")
-app.add_typer(local, name="local")
+_COMMANDS = {
+    "package": "package",
+    "push": "push",
+    "watch": "releases",
+    "rollback": "releases",
+    "pause": "operate",
+    "resume": "operate",
+    "approve": "operate",
+    "abort": "operate",
+    "freeze": "operate",
+    "unfreeze": "operate",
+    "wake": "operate",
+    "remove": "operate",
+    "why": "operate",
+    "cost": "releases",
+    "doctor": "evidence",
+    "explain": "evidence",
+    "what-ran": "history",
+    "provenance": "history",
+    "sweep": "sweep",
+    "logs": "evidence",
+    "chat": "chat",
+    "simulate": "simulate",
+    "releases": "releases",
+    "break-glass": "operate",
+    "events": "evidence",
+    "image": "image",
+    "local": "local",
+}
+"""Every command with its file in slipway/commands/, in the order of the help."""
+
+
+def app(first_word: str = "") -> typer.Typer:
+    """The commands; only the one that the first word names, if it names one.
+
+    Typer builds every command that it is told, and a person who named one would wait for all the others.
+    """
+    named = [first_word] if first_word in _COMMANDS else list(_COMMANDS)
+    made = typer.Typer(
+        cls=Group,
+        no_args_is_help=True,
+        rich_markup_mode=None,  # a usage error is a sentence, not a box that cuts it in lines
+        pretty_exceptions_enable=False,
+        context_settings={"max_content_width": 120},
+        help="Drop a model into S3 and it is in production: proved, priced, reversible.",
+        add_completion=len(named) > 1,
+    )
+    made.callback()(lambda: None)  # typer takes a single command for the whole program otherwise
+    for name in named:
+        command = getattr(import_module(f"slipway.commands.{_COMMANDS[name]}"), name.replace("-", "_"))
+        if isinstance(command, typer.Typer):
+            made.add_typer(command, name=name)
+        else:
+            made.command()(command)
+    return made
 
 
 def main() -> None:
     """Exit codes: docs/cli.md."""
     try:
-        app()
+        app(sys.argv[1] if len(sys.argv) > 1 else "")()
     except SlipwayError as error:
         typer.echo(f"slipway: {error}", err=True)
         sys.exit(error.exit_code)

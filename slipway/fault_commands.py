@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from slipway.commands.group import Group
 from slipway.commands.terminal import open_screen
 from slipway.errors import AwsUnreachableError, UsageError
 from slipway.local_env import Ports, RunFile
-from slipway.packaging.example_model import default_cache
 from slipway.wire import camel
 
 _PATH = "/_local/faults"
@@ -19,7 +19,7 @@ _OPTION = re.compile(r"--([a-z][a-z-]*)(?:=(.*))?", re.DOTALL)
 # What a line of the list says in columns of its own.
 _COLUMNS = ("id", "kind", "failure", "times", "after", "struck")
 
-fault = typer.Typer(no_args_is_help=True, help="Make the running embedded AWS fail on purpose.")
+fault = typer.Typer(cls=Group, no_args_is_help=True, help="Make the running embedded AWS fail on purpose.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -33,6 +33,8 @@ class FaultBoardClient:
     @classmethod
     def of_the_running(cls) -> "FaultBoardClient":
         """Raises AwsUnreachableError when no embedded AWS of `slipway local up` runs on the port."""
+        from slipway.packaging.example_model import default_cache  # noqa: PLC0415 - the same as below
+
         port = Ports.of_environment(os.environ).aws
         if RunFile.read(default_cache(), port) is None:
             raise AwsUnreachableError(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slipway.commands.group import Group
 from slipway.commands.options import AsJson, EndpointArgument, EndpointOption, Stack, Yes
 from slipway.commands.terminal import CHECK_FAILED, confirm, open_client, open_screen, print_json
 from slipway.errors import UsageError
@@ -14,7 +15,9 @@ from slipway.words import endpoint_names, moment_of, rollout_id_of
 if TYPE_CHECKING:
     from slipway.undelivered import Replayed
 
-events = typer.Typer(no_args_is_help=True, help="Events that reached no function: list them, hand them in again.")
+events = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Events that reached no function: list them, hand them in again."
+)
 
 
 def doctor(endpoint: EndpointArgument = "chat", *, stack: Stack = "slipway", as_json: AsJson = False) -> None:

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from slipway.commands.group import Group
 from slipway.commands.options import AsJson, Stack
 from slipway.commands.terminal import open_client, open_screen, print_json
 from slipway.errors import AwsUnreachableError
 from slipway.local_env import Ports, RunFile
-from slipway.packaging.example_model import default_cache
 
-image = typer.Typer(no_args_is_help=True, help="The inference image: build it, push it.")
+image = typer.Typer(cls=Group, no_args_is_help=True, help="The inference image: build it, push it.")
 
 With = Annotated[
     Literal["buildah", "docker"] | None, typer.Option("--with", help="The builder; the first installed without it.")
@@ -76,6 +76,8 @@ def push(
 
 
 def _running() -> RunFile:
+    from slipway.packaging.example_model import default_cache
+
     port = Ports.of_environment(os.environ).aws
     run = RunFile.read(default_cache(), port)
     if run is None:

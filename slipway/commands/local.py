@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
+from slipway.commands.group import Group
 from slipway.commands.options import AsJson, Yes
 from slipway.commands.terminal import NOT_FINISHED, confirm, open_screen, print_json
 from slipway.errors import UsageError
 from slipway.fault_commands import fault
 from slipway.local_env import Ports, exports
-from slipway.packaging.example_model import default_cache
 from slipway.views import fields
 
-local = typer.Typer(no_args_is_help=True, help="The embedded AWS of this machine: no account, no Docker.")
+local = typer.Typer(cls=Group, no_args_is_help=True, help="The embedded AWS of this machine: no account, no Docker.")
 local.add_typer(fault, name="fault")
 
 KeepState = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of a run whose state is kept.")]
@@ -46,6 +46,7 @@ def local_down(*, as_json: AsJson = False) -> None:
     """End the running embedded AWS as Ctrl-C does."""
     from slipway.answers import LocalEnd
     from slipway.local_run import LocalRun
+    from slipway.packaging.example_model import default_cache
 
     ports = Ports.of_environment(os.environ)
     ended = LocalRun(default_cache(), ports).down()
@@ -59,6 +60,7 @@ def local_down(*, as_json: AsJson = False) -> None:
 def local_status(*, as_json: AsJson = False) -> None:
     """Tell whether an embedded AWS runs, where, and where its state lies."""
     from slipway.local_run import LocalRun
+    from slipway.packaging.example_model import default_cache
 
     status = LocalRun(default_cache(), Ports.of_environment(os.environ)).status()
     if as_json:
@@ -79,6 +81,7 @@ def local_reset(*, keep_state: KeepState = None, yes: Yes = False, as_json: AsJs
     """End the run, and forget what it and earlier runs on this port left behind."""
     from slipway.answers import LocalForgotten
     from slipway.local_run import LocalRun
+    from slipway.packaging.example_model import default_cache
 
     ports = Ports.of_environment(os.environ)
     confirm(f"End what runs on port {ports.aws} and forget its state? This cannot be undone.", yes=yes)

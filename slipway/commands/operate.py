@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slipway.commands.group import Group
 from slipway.commands.options import Actor, AsJson, EndpointArgument, EndpointOption, Reason, RolloutOption, Stack, Yes
 from slipway.commands.terminal import confirm, open_client, open_screen, print_json
 from slipway.views import why_lines
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from slipway.client import Slipway
     from slipway.operations import Operated
 
-break_glass = typer.Typer(no_args_is_help=True, help="Emergency levers; each says in the ledger who pulled it and why.")
+break_glass = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Emergency levers; each says in the ledger who pulled it and why."
+)
 
 Gate = Annotated[str, typer.Argument(metavar="GATE", help="preflight or bake.")]
 

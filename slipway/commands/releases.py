@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from slipway.commands.group import Group
 from slipway.commands.options import AsJson, EndpointArgument, EndpointOption, Stack, Yes
 from slipway.commands.terminal import NOT_LIVE, confirm, follow, open_client, open_screen, print_json, print_phases
 from slipway.errors import UsageError
@@ -13,7 +13,7 @@ from slipway.views import cost_lines, diff_lines, release_lines, release_state
 from slipway.words import moment_of
 
 
-class _ListByDefault(TyperGroup):
+class _ListByDefault(Group):
     """`slipway releases chat` is `slipway releases list chat`: what people ask for most is said shortest."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from slipway import images
+from slipway import images, local_env
 from slipway.artifacts import Progress, SealedDrop
 from slipway.chat_stream import ChatStream
 from slipway.client import Slipway
@@ -20,6 +20,10 @@ House = Callable[[pytest.MonkeyPatch, Stack, Path], None]
 
 def as_it_is(_: pytest.MonkeyPatch, __: Stack, ___: Path) -> None:
     """The prepared stack and no more."""
+
+
+def in_a_checkout_of_a_known_name(patch: pytest.MonkeyPatch, _: Stack, __: Path) -> None:
+    patch.setattr(local_env, "_CONFIG", Path("/home/ana/slipway/local/aws-config"))
 
 
 def with_a_model(patch: pytest.MonkeyPatch, stack: Stack, _: Path) -> None:

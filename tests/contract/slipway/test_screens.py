@@ -79,7 +79,7 @@ SHOWN = {
     "events replay": Shown("events replay", yes=True),
     "image build": Shown("image build --tag release-1", houses.with_a_builder),
     "image push": Shown("image push --tag release-1", houses.with_a_builder),
-    "local env": Shown("local env"),
+    "local env": Shown("local env", houses.in_a_checkout_of_a_known_name),
     "no command": Shown("", json=False),
     "no such command": Shown("realeses", json=False),
 }

@@ -25,7 +25,7 @@ def fault(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fault:
     monkeypatch.setenv("SLIPWAY_AWS_PORT", str(port))
 
     def run(*words: str) -> Result:
-        result = CliRunner().invoke(app, ["local", "fault", *words])
+        result = CliRunner().invoke(app(), ["local", "fault", *words])
         if result.exception is not None:
             raise result.exception
         return result

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.describe_cli import commands
 from slipway.install_launcher import install_launcher
 
 ROOT = Path(__file__).parents[3]
@@ -96,6 +97,25 @@ def test_what_goes_wrong_is_a_sentence_on_stderr(
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert "│" not in done.stderr, "a box cuts the sentence in lines"
+
+
+_HELP_OF_ALL = """
+import contextlib, io, sys
+from slipway.cli import app
+for words in sys.argv[1:]:
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        app(words.split()[0])([*words.split(), "--help"], prog_name="slipway")
+    assert said.getvalue().startswith(f"Usage: slipway {words} "), said.getvalue()
+print(*sorted({"boto3", "local", "pydantic", "rich", "simulation", "torch"} & sys.modules.keys()))
+"""
+
+
+def test_the_help_of_no_command_loads_what_takes_long() -> None:
+    every = [words for words, _ in commands()]
+    argv = [sys.executable, "-c", _HELP_OF_ALL, *every]
+    done = subprocess.run(argv, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
 def test_the_launcher_runs_the_checkout_from_anywhere_even_with_blanks_in_its_path(tmp_path: Path) -> None:
