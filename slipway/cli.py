@@ -68,7 +68,7 @@ def app(first_word: str = "") -> typer.Typer:
 def main() -> None:
     """Exit codes: docs/cli.md."""
     try:
-        app(sys.argv[1] if len(sys.argv) > 1 else "")()
+        app(sys.argv[1] if len(sys.argv) > 1 else "")(prog_name="slipway")
     except SlipwayError as error:
         typer.echo(f"slipway: {error}", err=True)
         sys.exit(error.exit_code)
