@@ -158,7 +158,9 @@ def _translate(error: Exception, endpoint_name: str) -> SlipwayError:
             f"the endpoint {endpoint_name} does not exist yet; push an artifact, or wait for the first release"
         )
     if code in _AWS_BUSY:
-        return ModelBusyError(f"{endpoint_name} takes no request right now ({message}); try again", retryable=True)
+        return ModelBusyError(
+            f"{endpoint_name} takes no request right now ({message}); try again", retryable=True, code=code
+        )
     if code in _AWS_FAILED:
         return ModelFailedError(f"AWS failed on the request ({code}: {message}); try again", retryable=True)
     return in_our_words(error)
@@ -175,13 +177,14 @@ def _model_error(error: boto.ClientError) -> ChatError:
 
 
 def _refusal(body: dict[str, Any], status: int | None) -> ChatError:
-    message, release_id = str(body["message"]), str(body.get("release", ""))
-    wait_s = body.get("retryAfterSeconds")
+    message = str(body["message"])
+    release_id, code = str(body.get("release", "")), str(body.get("code") or "")
     if body.get("type") == "invalid_request_error":
-        return RequestRefusedError(message, release_id=release_id)
+        return RequestRefusedError(message, release_id=release_id, code=code)
     if body.get("type") == "overloaded_error" or status in _BUSY_STATUS:
-        return ModelBusyError(message, retryable=True, retry_after_s=wait_s, release_id=release_id)
-    return ModelFailedError(message, release_id=release_id)
+        wait_s = body.get("retryAfterSeconds")
+        return ModelBusyError(message, retryable=True, retry_after_s=wait_s, release_id=release_id, code=code)
+    return ModelFailedError(message, release_id=release_id, code=code)
 
 
 def _event_data(parts: Iterable[bytes]) -> Iterator[str]:

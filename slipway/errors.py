@@ -108,15 +108,23 @@ class ChatError(SlipwayError):
         retryable: True when the same question may succeed in a moment, unchanged.
         retry_after_s: the server's own hint, seconds; None without one.
         release_id: who refused, when the answer said so; else empty.
+        code: why, in one word of the server (`events/serving/error`) or of AWS; empty when neither said one.
     """
 
     def __init__(
-        self, message: str, *, retryable: bool = False, retry_after_s: float | None = None, release_id: str = ""
+        self,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after_s: float | None = None,
+        release_id: str = "",
+        code: str = "",
     ) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.retry_after_s = retry_after_s
         self.release_id = release_id
+        self.code = code
 
 
 class EndpointNotFoundError(ChatError):

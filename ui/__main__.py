@@ -6,9 +6,12 @@ import uvicorn
 
 from ui.settings import Settings
 
-# Longer than the load balancer's 60 s, or it would send a request into a connection that closes under it.
-_KEEP_ALIVE_S = 75
-_DRAIN_S = 5
+# Longer than the load balancer's idle time-out (infra/entrance.yaml), or it would send a request into a connection that
+# closes under it.
+# Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
+KEEP_ALIVE_S = 620
+# ECS kills a task 30 s after it asked it to stop; answers that run have until shortly before.
+_DRAIN_S = 25
 
 
 def main() -> None:
@@ -21,7 +24,7 @@ def main() -> None:
         build_app(Slipway(settings.stack), settings),
         host=settings.host,
         port=settings.port,
-        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=_DRAIN_S,
         server_header=False,
         log_level="warning",

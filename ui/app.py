@@ -1,57 +1,42 @@
-"""The page inside an application of our own, so that it has a health check and headers of its own."""
+"""The page inside an application of our own, so that it has health checks, headers and a door of its own."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi.responses import JSONResponse
+from starlette.staticfiles import StaticFiles
 
-from ui.conversation import Client
-from ui.look import CSS, theme
+from slipway.errors import SlipwayError
+from ui.asking import Asker, Client
+from ui.door import Door
 from ui.page import build_page
+from ui.security import Guard
 from ui.settings import Settings
+from ui.theme import theme
 
+STATIC = Path(__file__).parent / "static"
+HEAD = '<link rel="stylesheet" href="/own/page.css"><script src="/own/page.js" defer></script>'
 _NO_DOCS: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-)
-
-
-class _Headers:
-    """Plain ASGI, because a middleware that wraps the response would hide from Gradio that a reader went away."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS]
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+_SERVES = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
+_UNAVAILABLE = 503
 
 
 def build_app(client: Client, settings: Settings) -> FastAPI:
-    app = FastAPI(**_NO_DOCS)
-
-    @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        """The page is up; whether the endpoint is, the page says to whoever asks."""
-        return {"status": "ok"}
-
-    app.add_middleware(_Headers)
+    app, asker = FastAPI(**_NO_DOCS), Asker(client, settings)
+    _add_health(app, client, asker, settings)
+    app.mount("/own", StaticFiles(directory=STATIC))
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        build_page(client, settings),
+        build_page(asker, settings),
         path="/",
         server_name=settings.host,
         server_port=settings.port,
         app_kwargs=dict(_NO_DOCS),
         theme=theme(),
-        css=CSS,
+        head=HEAD,
         footer_links=[],
         run_history=False,
         enable_monitoring=False,
@@ -61,4 +46,43 @@ def build_app(client: Client, settings: Settings) -> FastAPI:
         blocked_paths=["/"],
         show_error=False,
     )
+    mounted.add_middleware(Door, settings=settings)
+    mounted.add_middleware(Guard)
     return mounted
+
+
+def _add_health(app: FastAPI, client: Client, asker: Asker, settings: Settings) -> None:
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """The page is up. A task must not be replaced because the model is away, so this asks nobody else."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        """Whether a question would be asked of anybody; with the reason if not."""
+        status, reason = await asyncio.to_thread(endpoint_status, client, settings.endpoint)
+        if not reason and (rest_s := asker.rest_left_s(settings.endpoint)):
+            reason = f"{settings.endpoint} failed several times in a row and is asked nothing for {rest_s:.0f} s"
+        body = {"status": "ok" if not reason else "unavailable", "endpoint": status, "reason": reason}
+        return JSONResponse(body, 200 if not reason else _UNAVAILABLE)
+
+    @app.get("/status/{endpoint}")
+    async def status(endpoint: str) -> dict[str, str]:
+        """What the masthead of every page says of an endpoint."""
+        found, reason = await asyncio.to_thread(endpoint_status, client, endpoint)
+        if reason:
+            return {"health": "away", "words": f"{endpoint} · {found or 'not there'}"}
+        return {"health": "ok" if found == "InService" else "moving", "words": f"{endpoint} · {found}"}
+
+
+def endpoint_status(client: Client, endpoint: str) -> tuple[str, str]:
+    """SageMaker's EndpointStatus, and why no question would be answered; the reason is empty if one would."""
+    try:
+        fleets = client.fleets(endpoint)
+    except SlipwayError as error:
+        return "", str(error)
+    if fleets is None:
+        return "", f"{endpoint} does not exist yet; push an artifact, or wait for the first release"
+    if fleets.status not in _SERVES:
+        return fleets.status, f"{endpoint} is {fleets.status}"
+    return fleets.status, ""

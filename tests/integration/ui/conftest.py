@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from slipway.local_env import exports, without_aws
-from tests.integration.ui.fake_runtime import FakeRuntime, running
+from tests.integration.ui.fake_runtime import IN_SERVICE, FakeRuntime, running
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,7 +36,10 @@ def page_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "ui"],
-                env=without_aws(os.environ) | aws | path | {"HOST": "127.0.0.1", "PORT": str(port)},
+                env=without_aws(os.environ)
+                | aws
+                | path
+                | {"HOST": "127.0.0.1", "PORT": str(port), "SLIPWAY_REQUESTS_A_MINUTE": "10000"},
                 cwd=log.parent,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -54,6 +57,7 @@ def page_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def page(page_process: Page) -> Page:
     page_process.runtime.requests.clear()
     page_process.runtime.hung_up.clear()
+    page_process.runtime.control = dict(IN_SERVICE)
     return page_process
 
 

@@ -1,4 +1,4 @@
-"""SageMaker's runtime as the client sees it: an HTTP server that answers streaming invocations by a script."""
+"""AWS as the page sees it: an HTTP server that answers invocations by a script, and other calls by a table."""
 
 import json
 import struct
@@ -74,11 +74,34 @@ class Script:
     body: dict[str, Any] = field(default_factory=dict)
 
 
+_CONFIG = f"slipway-chat-{ROLLOUT}"
+IN_SERVICE: dict[str, dict[str, Any]] = {
+    "SageMaker.DescribeEndpoint": {
+        "EndpointName": "slipway-chat",
+        "EndpointArn": "arn:aws:sagemaker:us-east-1:000000000000:endpoint/slipway-chat",
+        "EndpointConfigName": _CONFIG,
+        "EndpointStatus": "InService",
+        "CreationTime": 1774267200,
+        "LastModifiedTime": 1774267200,
+        "ProductionVariants": [{"VariantName": "main", "CurrentInstanceCount": 1}],
+    },
+    "SageMaker.DescribeEndpointConfig": {
+        "EndpointConfigName": _CONFIG,
+        "EndpointConfigArn": f"arn:aws:sagemaker:us-east-1:000000000000:endpoint-config/{_CONFIG}",
+        "CreationTime": 1774267200,
+        "ProductionVariants": [{"VariantName": "main", "InstanceType": "ml.g5.4xlarge", "InitialInstanceCount": 1}],
+    },
+}
+"""An endpoint that serves, as SageMaker tells of it."""
+
+
 class FakeRuntime:
     def __init__(self) -> None:
         self.scripts: list[Script] = []
         """One per request, in order; the last one answers all that follow."""
         self.requests: list[dict[str, Any]] = []
+        self.control: dict[str, dict[str, Any]] = dict(IN_SERVICE)
+        """Answers by X-Amz-Target, for services that speak AWS's JSON protocol; what is missing is refused."""
         self.hung_up = threading.Event()
         """Set when a caller closed the connection in the middle of an answer."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -96,7 +119,7 @@ class FakeRuntime:
     def _next(self) -> Script:
         return self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - the methods of one class, which are short
         runtime = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -106,7 +129,14 @@ class FakeRuntime:
                 pass
 
             def do_POST(self) -> None:
-                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                if target := self.headers.get("X-Amz-Target"):
+                    self._control(target)
+                    return
+                if not self.path.startswith("/endpoints/"):
+                    self._refuse(400, "ValidationError", {"Message": f"nobody plays {self.path}"})
+                    return
+                request = json.loads(content)
                 runtime.requests.append({"path": self.path, **request})
                 script = runtime._next()
                 if script.ending == "unknown":
@@ -116,6 +146,18 @@ class FakeRuntime:
                     self._refuse(424, "ModelError", {"Message": "Received server error", **fields})
                 else:
                     self._stream(script)
+
+            def _control(self, target: str) -> None:
+                if target not in runtime.control:
+                    reason = {"__type": "ValidationException", "message": f"Could not find what {target} asks for"}
+                    self._refuse(400, "ValidationException", reason)
+                    return
+                content = json.dumps(runtime.control[target]).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/x-amz-json-1.1")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
 
             def _refuse(self, status: int, code: str, body: dict[str, Any]) -> None:
                 content = json.dumps(body).encode()

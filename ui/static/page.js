@@ -1,0 +1,52 @@
+// What every page does by itself: light or dark, and who serves. No other host, nothing stored but the theme.
+(() => {
+  "use strict";
+  const KEY = "slipway-theme";
+  const POLL_MS = 5000;
+
+  const wanted = () => localStorage.getItem(KEY) ||
+    (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+
+  const dress = () => document.body.classList.toggle("dark", wanted() === "dark");
+
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-theme-toggle]")) return;
+    localStorage.setItem(KEY, wanted() === "dark" ? "light" : "dark");
+    dress();
+  });
+
+  const tell = async () => {
+    for (const pill of document.querySelectorAll("[data-status]")) {
+      try {
+        const reply = await fetch(`/status/${encodeURIComponent(pill.dataset.status)}`);
+        const { health, words } = await reply.json();
+        if (pill.dataset.health !== health) pill.dataset.health = health;
+        if (pill.textContent !== words) pill.textContent = words;
+      } catch {
+        pill.dataset.health = "away";
+        pill.textContent = "The page does not answer";
+      }
+    }
+  };
+
+  const watch = () => { if (!document.hidden) tell(); };
+
+  const begin = () => {
+    dress();
+    // Gradio dresses the body itself when it has loaded, so ours goes on top once more.
+    new MutationObserver(() => {
+      if (document.body.classList.contains("dark") !== (wanted() === "dark")) dress();
+    }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    // The masthead appears when Gradio has drawn the page.
+    const drawn = new MutationObserver(() => {
+      if (!document.querySelector("[data-status]")) return;
+      drawn.disconnect();
+      watch();
+    });
+    drawn.observe(document.body, { childList: true, subtree: true });
+    watch();
+    setInterval(watch, POLL_MS);
+    document.addEventListener("visibilitychange", watch);
+  };
+  if (document.body) begin(); else addEventListener("DOMContentLoaded", begin);
+})();
