@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from release.domain.evidence import Arm, Evidence, Point, Series
 from release.domain.truth import Verdict
-from release.domain.verdict import Arm, BakeJudgement, Evidence, Point, Rules, Series, judge
+from release.domain.verdict import BakeJudgement, Rules, judge
 from release.domain.verdict_statistics import Look
 
 RESULT = Path(__file__).parent / "results" / "canary-verdicts.json"

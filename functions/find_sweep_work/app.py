@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.steps import ExecutionInput
-from release.wiring.sweep import finding_work
+from release.wiring.sweep_work import finding_work
 
 logger = Logger()
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release.contracts.sweep import ReportStep
-from release.wiring.sweep import reporting
+from release.wiring.sweep_work import reporting
 
 logger = Logger()
 

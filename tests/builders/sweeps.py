@@ -7,9 +7,10 @@ from release.contracts.sweep import SweepStep, SweepWork, Swept
 from release.flows.building import Where
 from release.flows.collecting import Collecting
 from release.flows.drifting import Drifting, Ground
+from release.flows.finding_work import FindingWork
 from release.flows.orphans import Orphans
 from release.flows.recovering import Recovering
-from release.flows.sweeping import FindingWork, Sweeping
+from release.flows.sweeping import Sweeping
 from release.ports import Life
 from tests.builders.house import ROLE, House
 from tests.fakes.upkeep import FakeDriftNews, FakeExecutions, FakeInventory, FakePushes, FakeRetentions, FakeUploads

@@ -8,13 +8,13 @@ from typing import Any
 from release.contracts.config import PartialConfig
 from release.contracts.machines import Notification
 from release.contracts.settings import PolicySettings
+from release.domain.evidence import Arm
 from release.domain.hosting import Hosting
 from release.domain.plan import Plan
 from release.domain.price import PriceList, built_in_prices
 from release.domain.probes import ChatAnswer, Prompt
 from release.domain.scaling import Bounds
 from release.domain.truth import EndpointState, ProbeAnswer
-from release.domain.verdict import Arm
 from release.errors import EndpointBusyError, RolloutFailedError
 from release.ports import Window
 

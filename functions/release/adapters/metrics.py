@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from release.adapters.aws import translated
+from release.domain.evidence import Arm, Point, Series
 from release.domain.names import VARIANT
-from release.domain.verdict import Arm, Point, Series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Where drops lie in the artifact bucket, and which object seals one.
+"""Where drops lie in the artifact bucket, and which object seals one or which tag marks a push.
 
 models/<endpoint>/<version>/…            what people upload; manifest.json or model.tar.gz seals it
 published/<artifact id>/…                what passed examination; models point only there
@@ -10,6 +10,8 @@ from release.domain.names import name_problem
 
 MANIFEST = "manifest.json"
 TARBALL = "model.tar.gz"
+TAG_PREFIX = "release-"
+"""Of the tag of a push that starts rollouts."""
 SEALS = frozenset({MANIFEST, TARBALL})
 
 _SEGMENTS = 4

@@ -9,32 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from release.domain.evidence import Share
+
 _NEGLIGIBLE = 1e-18  # a tail's further terms, as parts of its sum
 
 LEAST_FOR_RANKS = 20
 """Points in each arm from which the normal approximation of the rank sum holds. Source: Mann and Whitney, Annals of
 Mathematical Statistics 18 (1947), 50-60, find it good from 8 on; ties ask for more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """`hits` of `trials`.
-
-    Raises:
-        ValueError: not 0 <= hits <= trials.
-    """
-
-    hits: int
-    trials: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.hits <= self.trials:
-            raise ValueError(f"need 0 <= hits <= trials; got {self.hits} of {self.trials}")
-
-    @property
-    def rate(self) -> float:
-        """0 where nothing was tried; ask `trials` before you believe it."""
-        return self.hits / self.trials if self.trials else 0.0
 
 
 @dataclass(frozen=True, slots=True)

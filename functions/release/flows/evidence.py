@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from release.contracts.table import ArmProbes, BakeProbes
+from release.domain.evidence import Arm, Evidence, Point, Series
 from release.domain.probes import ChatAnswer
-from release.domain.verdict import Arm, Evidence, Point, Series
 
 MAX_LATENCIES = 300
 """That a record keeps of one fleet; a DynamoDB item holds 400 KB."""

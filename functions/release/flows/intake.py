@@ -8,15 +8,13 @@ from release.contracts.aws_events import EcrImageAction, ObjectCreated
 from release.contracts.steps import ImageReceipt, Receipt
 from release.contracts.table import EndpointItem, ImageItem, RolloutItem, WaitingItem
 from release.domain.identity import drop_seal, push_seal
-from release.domain.keys import TARBALL, Drop, NotADrop, Source, sealed_drop
+from release.domain.keys import TAG_PREFIX, TARBALL, Drop, NotADrop, Source, sealed_drop
 from release.domain.phases import Phase
 from release.errors import ReleaseError
 from release.flows.drops import read_sealed
 from release.flows.registration import Composer, Registrar, Wish
 from release.flows.stamps import read_stamp, stamp
 from release.ports import ArtifactStore, Machine, ReleaseTable
-
-TAG_PREFIX = "release-"
 
 
 @dataclass(frozen=True, slots=True)

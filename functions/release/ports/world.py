@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from release.contracts.config import PartialConfig
     from release.contracts.machines import Notification
     from release.contracts.settings import PolicySettings
+    from release.domain.evidence import Arm
     from release.domain.hosting import Hosting
     from release.domain.plan import Plan
     from release.domain.price import PriceList
     from release.domain.probes import ChatAnswer, Prompt
     from release.domain.scaling import Bounds
     from release.domain.truth import EndpointState, ProbeAnswer
-    from release.domain.verdict import Arm
 
 Clock = Callable[[], datetime]
 """Now, aware, UTC."""

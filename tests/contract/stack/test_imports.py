@@ -16,7 +16,7 @@ from tests.contract.stack.documents import ROOT, functions
 
 FOLDERS = sorted(functions())
 HEAVY = {"jinja2", "jsonschema", "referencing", "cryptography"}
-SWEEP = {"find_sweep_work", "report_sweep", "sweep_endpoint"}
+SWEEP = {"sweep_endpoint"}
 # A flow that many lines, many contracts or a library hang on, and the steps that it is made for.
 LOADED_BY = {
     "release.flows.sweeping": SWEEP,

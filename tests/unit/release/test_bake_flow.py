@@ -6,12 +6,12 @@ from release.contracts.config import PartialConfig
 from release.contracts.settings import PolicySettings
 from release.contracts.steps import LeasedStep
 from release.contracts.table import GateItem
+from release.domain.evidence import Arm, Share
 from release.domain.gates import may_ask, rules_for, why_unjudged
 from release.domain.plan import Plan, Strategy
 from release.domain.probes import ChatAnswer, Prompt
 from release.domain.truth import ProbeAnswer, Progress
-from release.domain.verdict import Arm
-from release.domain.verdict_statistics import Share, difference_at_most, wilson_bounds
+from release.domain.verdict_statistics import difference_at_most, wilson_bounds
 from release.errors import RolloutFailedError
 from release.flows.gate_records import gate_of
 from tests.builders.house import ENDPOINT, House

@@ -12,7 +12,7 @@ from release.domain.ledger import Happened, Head, verify_chain
 from release.domain.phases import Phase
 from release.domain.truth import ProbeAnswer
 from release.errors import EndpointBusyError, InvalidInputError, SweepIncompleteError
-from release.flows.sweeping import report
+from release.flows.sweep_report import report
 from release.ports import Push, Written
 from tests.builders.artifacts import artifact
 from tests.builders.house import DIGEST, ENDPOINT

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
 from benchmarks.canary_verdicts import BAD, GOOD, Canary, run
+from release.domain.evidence import Arm, Evidence, Point, Series
 from release.domain.truth import Verdict
-from release.domain.verdict import Arm, Evidence, Point, Rules, Series, judge, passes, probes_missing
+from release.domain.verdict import Rules, judge, passes, probes_missing
 from release.domain.verdict_statistics import Look
 
 RULES, DUE = Rules(), Look(1.0, 0.95)

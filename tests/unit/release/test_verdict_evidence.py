@@ -10,8 +10,9 @@ import pytest
 from local.metrics.reads import get_metric_data
 from local.metrics.samples import Samples
 from local.metrics.store import MetricId, MetricStore
+from release.domain.evidence import Arm, Evidence, Point, Series
 from release.domain.truth import Verdict
-from release.domain.verdict import Arm, Evidence, Point, Rules, Series, judge
+from release.domain.verdict import Rules, judge
 from release.domain.verdict_statistics import Look
 
 BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -7,9 +7,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, fisher_exact, mannwhitneyu
 
+from release.domain.evidence import Share
 from release.domain.verdict_statistics import (
     Look,
-    Share,
     binomial_at_least,
     difference_at_most,
     fisher_greater,
