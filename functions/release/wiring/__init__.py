@@ -6,5 +6,5 @@ handler asks for it, and everything is built once per process.
 
 import gc
 
-# What a function loads it keeps: looking for garbage at every 700th new object, as Python does, slows imports by a tenth.
+# What a function loads it keeps: looking for garbage at every 700th new object, as Python does, is a tenth of it.
 gc.set_threshold(10_000)
