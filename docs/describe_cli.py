@@ -37,7 +37,7 @@ Generated from the commands by `make docs`; a test keeps this page current. The 
 | code | means |
 |---|---|
 | 0 | done |
-| 1 | a check of `doctor` failed, a link of `explain` is broken, or `local up` ended by a failure of its own |
+| 1 | a check of `doctor` failed, a link of `explain` is broken, `local up` failed, or this machine's disk is full |
 | 2 | wrong usage: nothing was asked of AWS |
 | 3 | not finished: it goes on without the command, or is not there yet |
 | 4 | refused, declined, or the rollout did not end with what was asked for serving |

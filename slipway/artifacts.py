@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from release.contracts.artifact import Manifest
 from release.domain.keys import MANIFEST
+from release.errors import InvalidInputError
 from slipway.errors import ArtifactFolderError
 
 _READ_BYTES = 4 * 1024 * 1024
@@ -136,7 +138,7 @@ def manifest_of(directory: Path, files: list[ArtifactFile], config: dict[str, An
         config: overrides the folder's `config`; None keeps it.
 
     Raises:
-        ArtifactFolderError: the folder's own manifest.json is no JSON object.
+        ArtifactFolderError: the folder's own manifest.json is no JSON object, or it or the config breaks its contract.
     """
     manifest: dict[str, Any] = {}
     own = directory / MANIFEST
@@ -150,4 +152,9 @@ def manifest_of(directory: Path, files: list[ArtifactFile], config: dict[str, An
     manifest.setdefault("name", directory.resolve().name)
     if config is not None:
         manifest["config"] = config
-    return manifest | {"files": [file.entry() for file in files]}
+    manifest |= {"files": [file.entry() for file in files]}
+    try:
+        Manifest.parse(manifest)
+    except InvalidInputError as error:
+        raise ArtifactFolderError(f"no release can be made with this: {error}; mend {own} or the config") from error
+    return manifest

@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from slipway.aws_errors import error_message, in_our_words, translated
-from slipway.errors import StackNotFoundError
+from slipway.errors import AwsUnreachableError, StackNotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -40,17 +40,22 @@ class Aws:
     Credentials, region and addresses come from the boto3 session and its environment and from nowhere else.
 
     Raises (every attribute):
-        CredentialsError: no region, or no credentials.
+        CredentialsError: no region, no credentials, or a profile that cannot be used.
+        AwsUnreachableError: an address that is none.
     """
 
     def __init__(self, stack: str, session: boto3.Session | None = None) -> None:
         self.stack = stack
-        self._session = session or boto3.Session()
+        with translated():
+            self._session = session or boto3.Session()
         self._building = threading.Lock()  # a session may build only one client at a time
 
     def _build(self, service: str, config: Config | None = None) -> Any:
-        with self._building, translated():
-            return cast("Any", self._session).client(service, config=config)
+        try:
+            with self._building, translated():
+                return cast("Any", self._session).client(service, config=config)
+        except ValueError as error:  # botocore has no class of its own for an address that is none
+            raise AwsUnreachableError(f"{error}; set AWS_ENDPOINT_URL to http://… or https://…, or unset it") from error
 
     @property
     def region(self) -> str | None:

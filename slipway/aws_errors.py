@@ -15,13 +15,11 @@ from slipway.errors import (
 )
 
 CONNECTION_ERRORS = (
-    boto.EndpointConnectionError,
-    boto.ConnectTimeoutError,
-    boto.ReadTimeoutError,
-    boto.ConnectionClosedError,
-    boto.ProxyConnectionError,
-    boto.SSLError,
+    boto.ConnectionError,
+    boto.HTTPClientError,
+    boto.FlexibleChecksumError,
 )
+AWS_ERRORS = (boto.BotoCoreError, boto.ClientError)
 _BAD_KEYS = {
     "ExpiredToken",
     "ExpiredTokenException",
@@ -50,13 +48,7 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except (
-        boto.NoRegionError,
-        boto.NoCredentialsError,
-        boto.PartialCredentialsError,
-        boto.ClientError,
-        *CONNECTION_ERRORS,
-    ) as error:
+    except AWS_ERRORS as error:
         raise in_our_words(error) from error
     except S3UploadFailedError as error:
         # What S3 said lies beneath; the wrapper adds only the file's path.
@@ -66,21 +58,44 @@ def translated() -> Iterator[None]:
 
 def in_our_words(error: Exception) -> SlipwayError:
     match error:
+        case boto.ClientError():
+            return _refusal(error)
+        case boto.BotoCoreError():
+            return _before_any_answer(error)
+        case _:
+            return AwsRefusedError(f"the upload failed: {_one_line(error)}")
+
+
+def _refusal(error: boto.ClientError) -> SlipwayError:
+    code, message = error_code(error), error_message(error)
+    if code in _BAD_KEYS:
+        return CredentialsError(f"AWS did not accept the credentials ({message}); log in again")
+    if code in _DENIED:
+        return AccessDeniedError(
+            f"these credentials may not do {error.operation_name}: {message}; ask for that permission"
+        )
+    return AwsRefusedError(f"AWS refused {error.operation_name} with {code}: {message}")
+
+
+def _before_any_answer(error: boto.BotoCoreError) -> SlipwayError:
+    match error:
         case boto.NoRegionError():
             return CredentialsError("no AWS region is set; export AWS_DEFAULT_REGION, or run `slipway local env`")
         case boto.NoCredentialsError() | boto.PartialCredentialsError():
             return CredentialsError(
                 "no complete AWS credentials were found; log in with the AWS CLI, or run `slipway local env`"
             )
-        case boto.ClientError() if error_code(error) in _BAD_KEYS:
-            return CredentialsError(f"AWS did not accept the credentials ({error_message(error)}); log in again")
-        case boto.ClientError() if error_code(error) in _DENIED:
-            return AccessDeniedError(
-                f"these credentials may not do {error.operation_name}: {error_message(error)}; ask for that permission"
-            )
-        case boto.ClientError():
-            return AwsRefusedError(
-                f"AWS refused {error.operation_name} with {error_code(error)}: {error_message(error)}"
-            )
-        case _:
+        case boto.ConnectionError() | boto.HTTPClientError() | boto.FlexibleChecksumError():
             return AwsUnreachableError(f"AWS did not answer: {error}; check AWS_ENDPOINT_URL and the network")
+        case boto.ParamValidationError():
+            return AwsRefusedError(f"no AWS request can be made of this: {_one_line(error)}")
+        case _:
+            # Profiles, their files, single sign-on, variables: botocore has some fifty classes for what is wrong there.
+            return CredentialsError(
+                f"the AWS settings of this machine cannot be used: {_one_line(error)}; "
+                "mend AWS_PROFILE, its file or the AWS_… variable, or log in again"
+            )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(":.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore import exceptions as boto
 from urllib3.exceptions import HTTPError
 
-from slipway.aws_errors import CONNECTION_ERRORS, error_code, error_message, in_our_words
+from slipway.aws_errors import AWS_ERRORS, CONNECTION_ERRORS, error_code, error_message, in_our_words
 from slipway.errors import (
     ChatError,
     EndpointNotFoundError,
@@ -142,7 +142,7 @@ def open_chat(runtime: "SageMakerRuntimeClient", endpoint_name: str, body: dict[
             Accept="text/event-stream",
             Body=json.dumps(body).encode(),
         )
-    except (boto.ClientError, boto.NoCredentialsError, boto.NoRegionError, *CONNECTION_ERRORS) as error:
+    except AWS_ERRORS as error:
         raise _translate(error, endpoint_name) from error
     return ChatStream(answer["Body"], custom_attributes=answer.get("CustomAttributes", ""))
 

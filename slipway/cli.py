@@ -1,7 +1,10 @@
 """The `slipway` command: a thin skin over the client. Each group of commands has a file in slipway/commands/."""
 
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
@@ -72,5 +75,17 @@ def main() -> None:
     except SlipwayError as error:
         typer.echo(f"slipway: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        _give_up_on(error)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _give_up_on(error: OSError) -> None:
+    """What this machine refuses: a full disk, a folder that is not ours, a pipe that is gone."""
+    # What is left in the buffer cannot be written either, and Python would try at its end.
+    with suppress(OSError), Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    what = error.filename or "the output"
+    typer.echo(f"slipway: {what} cannot be used: {error.strerror or error}; mend that and run it again", err=True)
+    sys.exit(1)

@@ -5,14 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import boto3
 
 from release.domain.identity import seal_digest
 from release.domain.keys import MANIFEST, NotADrop, sealed_drop
-from slipway import artifacts, uploads
-from slipway.artifacts import OnProgress, SealedDrop
 from slipway.aws import Aws
 from slipway.aws_errors import translated
 from slipway.chat_stream import ChatStream, open_chat
@@ -38,6 +36,9 @@ from slipway.records import EndpointState, PhaseChange, Release, Rollout
 from slipway.table import ReleaseTable
 from slipway.undelivered import UndeliveredEvents
 from slipway.words import endpoint_names, instant, release_id_of, rollout_id_of
+
+if TYPE_CHECKING:
+    from slipway.artifacts import OnProgress, SealedDrop
 
 _POLL_S = 0.5
 
@@ -241,10 +242,10 @@ class Slipway(OperatorVerbs):
         directory: Path,
         endpoint: str,
         version: str,
-        on_progress: OnProgress = lambda _: None,
+        on_progress: "OnProgress" = lambda _: None,
         *,
         config: dict[str, Any] | None = None,
-    ) -> SealedDrop:
+    ) -> "SealedDrop":
         """Upload a folder as models/<endpoint>/<version>/ and seal it, which starts a rollout.
 
         Only what the bucket lacks is sent, and a version is sealed once: the same call again finds the same drop.
@@ -253,11 +254,13 @@ class Slipway(OperatorVerbs):
             config: what the release runs with, over the defaults (`events/release/settings`).
 
         Raises:
-            ArtifactFolderError: the folder cannot be an artifact.
+            ArtifactFolderError: the folder cannot be an artifact, or its manifest or the config breaks its contract.
             UsageError: endpoint or version cannot be part of a key.
             VersionSealedError: the version is sealed with other files or another config.
             ArtifactChangedError: a file is not what the folder's manifest declares.
         """
+        from slipway import artifacts, uploads  # contracts and transfers, for which no other verb shall wait
+
         drop = sealed_drop(f"models/{endpoint}/{version}/{MANIFEST}")
         if isinstance(drop, NotADrop):
             raise UsageError(drop.reason)
@@ -271,7 +274,7 @@ class Slipway(OperatorVerbs):
             uploads.upload(self.aws.s3, bucket, drop, files, on_progress)
             return uploads.seal(self.aws.s3, bucket, drop, manifest)
 
-    def rollout_of(self, drop: SealedDrop, timeout_s: float = 120.0) -> str:
+    def rollout_of(self, drop: "SealedDrop", timeout_s: float = 120.0) -> str:
         """The id of the rollout that this drop started; waits for its event to arrive.
 
         Raises:

@@ -7,6 +7,7 @@ import typer
 
 from slipway.commands.options import AsJson, EndpointOption, Stack
 from slipway.commands.terminal import open_client, open_screen, print_json
+from slipway.errors import UsageError
 from slipway.views import printable
 
 
@@ -20,7 +21,9 @@ def chat(
     as_json: AsJson = False,
 ) -> None:
     """Ask the endpoint one question; the answer goes to stdout as it comes."""
-    asked = sys.stdin.read() if question == "-" else question
+    asked = _read_question() if question == "-" else question
+    if not asked.strip():
+        raise UsageError("the question is empty; write it behind `slipway chat`, or give - and pipe it in")
     slipway, screen = open_client(stack), open_screen()
     said = ""
     with slipway.ask(endpoint, asked, max_tokens=max_tokens, temperature=temperature) as answer:
@@ -37,3 +40,10 @@ def chat(
     screen.data("")
     tokens = f", {answer.usage.completion_tokens} tokens" if answer.usage else ""
     screen.say(f"[release {answer.release_id or 'unknown'}{tokens}]")
+
+
+def _read_question() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the question is no UTF-8 text, as its byte {error.start} shows; convert it first") from error

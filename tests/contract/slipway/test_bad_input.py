@@ -1,6 +1,7 @@
 """Whatever is wrong: one clear sentence on stderr, the right exit code, no data, and nothing half-done."""
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +47,7 @@ WRONG_WORDS = [
     (["events", "replay", "1", "--drop", "models/chat/v1/manifest.json"], "not both"),
     (["events", "replay", "--drop", "models/chat/v1/config.json"], "seals nothing"),
     (["chat", "Hi", "--max-tokens", "0"], "Invalid value for '--max-tokens'"),
+    (["chat", " "], "the question is empty"),
     (["chat", "Hi", "--endpoint", "No"], "the name 'No' must be lower-case"),
     (["local", "up", "--capacity", "ml.g5.4xlarge"], "--capacity is 'ml.g5.4xlarge', not NAME=NUMBER"),
     (["local", "up", "--quota", "=2"], "--quota is '=2', not NAME=NUMBER"),
@@ -184,6 +186,81 @@ def test_aws_that_says_no_or_nothing_is_a_sentence(
     assert said.out == ""
     assert said.code == 5
     assert sentence in one_sentence(said.err.split("✓")[0] or said.err)
+
+
+_SINGLE_SIGN_ON = """
+[profile ana]
+sso_session = s
+sso_account_id = 123456789012
+sso_role_name = operator
+[sso-session s]
+sso_region = us-east-1
+sso_start_url = https://example.com
+"""
+SETTINGS = {
+    "no such profile": ({"AWS_PROFILE": "nobody"}, "", "The config profile (nobody) could not be found; mend"),
+    "no region's name": ({"AWS_DEFAULT_REGION": "us east"}, "", "'us east' doesn't match a supported format; mend"),
+    "no address": ({"AWS_ENDPOINT_URL": "localhost"}, "", "Invalid endpoint: localhost; set AWS_ENDPOINT_URL to http"),
+    "no way to retry": ({"AWS_RETRY_MODE": "often"}, "", "AWS settings of this machine cannot be used"),
+    "a damaged file": ({}, "[profile\n", "Unable to parse config file"),
+    "a login that ended": (
+        {"AWS_PROFILE": "ana"},
+        _SINGLE_SIGN_ON,
+        "Token for s does not exist; mend AWS_PROFILE, its file or the AWS_… variable, or log in again",
+    ),
+    "a program that gives no keys": (
+        {"AWS_PROFILE": "ana"},
+        "[profile ana]\ncredential_process = /bin/false\n",
+        "Error when retrieving credentials from custom-process; mend",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_aws_settings_that_cannot_be_used_are_a_sentence(
+    slipway: Command, stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    variables, profile, sentence = SETTINGS[name]
+    (tmp_path / "config").write_text(profile, encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    if "AWS_PROFILE" in variables:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+
+    said = slipway("releases")
+
+    assert (said.code, said.out) == (5, "")
+    assert sentence in one_sentence(said.err)
+
+
+CONFIGS = {
+    "no file": (None, "cannot be read as JSON"),
+    "no JSON": ("{", "cannot be read as JSON"),
+    "a list": ("[]", "is not a JSON object; write {} for the defaults"),
+    "a name that no setting has": ('{"preflite": true}', "preflite: Extra inputs are not permitted"),
+    "a number out of range": ('{"bakeSeconds": 3601}', "bakeSeconds: Input should be less than or equal to 3600"),
+    "text for a number": ('{"instanceCount": "2"}', "instanceCount: Input should be a valid integer"),
+    "a variable that no release may set": ('{"environment": {"LD_PRELOAD": "x"}}', "LD_PRELOAD"),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_config_that_no_release_can_have_is_refused_before_a_byte_is_sent(
+    slipway: Command, stack: Stack, name: str, tmp_path: Path
+) -> None:
+    text, sentence = CONFIGS[name]
+    (tmp_path / "artifact").mkdir()
+    (tmp_path / "artifact/config.json").write_text("{}", encoding="utf-8")
+    if text is not None:
+        (tmp_path / "settings.json").write_text(text, encoding="utf-8")
+    before = stack.keys()
+
+    said = slipway("push", str(tmp_path / "artifact"), "--version", "v7", "--config", str(tmp_path / "settings.json"))
+
+    assert (said.code, said.out) == (2, "")
+    assert sentence in one_sentence(said.err)
+    assert stack.keys() == before
 
 
 @pytest.mark.parametrize("words", [["down"], ["status"], ["fault", "list"]], ids=" ".join)

@@ -99,6 +99,24 @@ def test_what_goes_wrong_is_a_sentence_on_stderr(
     assert "│" not in done.stderr, "a box cuts the sentence in lines"
 
 
+def test_output_that_finds_no_space_is_one_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "slipway", "local", "env"],
+            cwd=ROOT,
+            env=QUIET,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        "slipway: the output cannot be used: No space left on device; mend that and run it again\n",
+    )
+
+
 _HELP_OF_ALL = """
 import contextlib, io, sys
 from slipway.cli import app
@@ -113,7 +131,8 @@ print(*sorted({"boto3", "local", "pydantic", "rich", "simulation", "torch"} & sy
 def test_the_help_of_no_command_loads_what_takes_long() -> None:
     every = [words for words, _ in commands()]
     argv = [sys.executable, "-c", _HELP_OF_ALL, *every]
-    done = subprocess.run(argv, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    environment = QUIET | {"PYTHONPATH": str(ROOT / "functions")}
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 

@@ -17,6 +17,22 @@ def refused(code: str) -> boto.ClientError:
     [
         pytest.param(boto.NoRegionError(), CredentialsError, "AWS_DEFAULT_REGION", id="no region"),
         pytest.param(boto.NoCredentialsError(), CredentialsError, "slipway local env", id="no credentials"),
+        pytest.param(
+            boto.ProfileNotFound(profile="ana"), CredentialsError, r"\(ana\) could not be found; mend", id="no profile"
+        ),
+        pytest.param(boto.SSOTokenLoadError(error_msg="it is old"), CredentialsError, "log in again", id="old login"),
+        pytest.param(
+            boto.ParamValidationError(report="\nName: too long\n"),
+            AwsRefusedError,
+            "this: .*: Name: too long$",
+            id="no request",
+        ),
+        pytest.param(
+            boto.FlexibleChecksumError(error_msg="bytes differ"),
+            AwsUnreachableError,
+            "the network",
+            id="damaged on the way",
+        ),
         pytest.param(refused("ExpiredToken"), CredentialsError, "log in again", id="old credentials"),
         pytest.param(refused("AccessDenied"), AccessDeniedError, "may not do PutObject: because", id="no permission"),
         pytest.param(refused("403"), AccessDeniedError, "may not do PutObject", id="S3 says no more than 403"),
