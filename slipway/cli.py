@@ -56,6 +56,7 @@ def app(first_word: str = "") -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"max_content_width": 120},
         help="Drop a model into S3 and it is in production: proved, priced, reversible.",
+        epilog='Without an account: slipway local up, and in a second terminal: eval "$(slipway local env)".',
         add_completion=len(named) > 1,
     )
     made.callback()(lambda: None)  # typer takes a single command for the whole program otherwise

@@ -79,7 +79,7 @@ def set_fault(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Put a fault on the board: slipway local fault set api throttled --service dynamodb --times 3."""
+    """Put a fault on the board. As in: slipway local fault set api throttled --service dynamodb --times 3."""
     body = fault_of(words)
     new = FaultBoardClient.of_the_running().ask("POST", body=body)
     screen = open_screen()
@@ -123,7 +123,7 @@ def clear_faults(
 
 @fault.command("kinds")
 def list_kinds(*, as_json: AsJson = False) -> None:
-    """List what can fail: the kinds, their failures, and the fields that narrow them."""
+    """List what can fail. The kinds, their failures, and the fields that narrow them."""
     from local.fault_json import failures_of, fault_kinds, fields_of  # noqa: PLC0415 - only this command needs it
 
     kinds = {

@@ -20,7 +20,7 @@ def chat(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Ask the endpoint one question; the answer goes to stdout as it comes."""
+    """Ask the endpoint one question. The answer goes to stdout as it comes."""
     asked = _read_question() if question == "-" else question
     if not asked.strip():
         raise UsageError("the question is empty; write it behind `slipway chat`, or give - and pipe it in")

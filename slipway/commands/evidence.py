@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from slipway.undelivered import Replayed
 
 events = typer.Typer(
-    cls=Group, no_args_is_help=True, help="Events that reached no function: list them, hand them in again."
+    cls=Group, no_args_is_help=True, help="Events that reached no function. List them, hand them in again."
 )
 
 
 def doctor(endpoint: EndpointArgument = "chat", *, stack: Stack = "slipway", as_json: AsJson = False) -> None:
-    """Check that everything is there that a release needs: credentials, stack, image, quota, budget, alarms."""
+    """Check that everything is there that a release needs. Credentials, stack, image, quota, budget, alarms."""
     from slipway.answers import Diagnosis
 
     looked = open_client(stack).doctor(endpoint)
@@ -53,7 +53,7 @@ def explain(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Follow an answer or a release back to its bytes, and recompute every link."""
+    """Follow an answer or a release back to its bytes. Every link is recomputed."""
     from slipway.answers import Explanation
 
     found = open_client(stack).explain(endpoint, what, every_byte=every_byte)
@@ -78,7 +78,7 @@ def logs(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Print log lines of the functions, or of an endpoint's containers."""
+    """Print log lines of functions, or of an endpoint's containers."""
     from slipway.answers import LoggedLine
     from slipway.logs import Question
 
@@ -132,7 +132,7 @@ def replay_events(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Hand events to their functions again; what was seen before starts nothing."""
+    """Hand events to their functions again. What was seen before starts nothing."""
     from slipway.answers import ReplayedEvents
 
     if event and drop:

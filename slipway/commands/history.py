@@ -34,7 +34,7 @@ def provenance(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Ask the stack where a release comes from; `slipway explain` finds it out by itself, and needs more rights."""
+    """Ask the stack where a release comes from. `slipway explain` finds it out by itself, and needs more rights."""
     done = open_client(stack).provenance(endpoint, release)
     told = done.provenance or {}
     if as_json:

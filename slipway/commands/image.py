@@ -29,7 +29,7 @@ def build(
     base_image: Annotated[str | None, typer.Option(help="In the place of the Dockerfile's base image.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build the image for SageMaker's platform; its name and tag go to stdout."""
+    """Build the image for SageMaker's platform. Its name and tag go to stdout."""
     from slipway import images
 
     screen = open_screen()
@@ -53,7 +53,7 @@ def push(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Push the image to the stack's repository, which rolls it out on every endpoint; its URI goes to stdout."""
+    """Push the image to the stack's repository. That rolls it out on every endpoint; the image's URI goes to stdout."""
     from slipway import images
 
     screen, name = open_screen(), tag or images.tag_of()

@@ -58,7 +58,7 @@ def local_down(*, as_json: AsJson = False) -> None:
 
 @local.command("status")
 def local_status(*, as_json: AsJson = False) -> None:
-    """Tell whether an embedded AWS runs, where, and where its state lies."""
+    """Tell whether an embedded AWS runs. And where, and where its state lies."""
     from slipway.local_run import LocalRun
     from slipway.packaging.example_model import default_cache
 
@@ -78,7 +78,7 @@ def local_status(*, as_json: AsJson = False) -> None:
 
 @local.command("reset")
 def local_reset(*, keep_state: KeepState = None, yes: Yes = False, as_json: AsJson = False) -> None:
-    """End the run, and forget what it and earlier runs on this port left behind."""
+    """End the run, and forget its state. What earlier runs on this port left behind goes too."""
     from slipway.answers import LocalForgotten
     from slipway.local_run import LocalRun
     from slipway.packaging.example_model import default_cache
@@ -94,7 +94,7 @@ def local_reset(*, keep_state: KeepState = None, yes: Yes = False, as_json: AsJs
 
 @local.command("env")
 def local_env(*, as_json: AsJson = False) -> None:
-    """Print the exports that point AWS clients at the embedded AWS: eval "$(slipway local env)"."""
+    """Print the exports that point AWS clients at the embedded AWS. As in: eval "$(slipway local env)"."""
     found = exports(Ports.of_environment(os.environ).aws)
     if as_json:
         print_json(found)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from slipway.operations import Operated
 
 break_glass = typer.Typer(
-    cls=Group, no_args_is_help=True, help="Emergency levers; each says in the ledger who pulled it and why."
+    cls=Group, no_args_is_help=True, help="Emergency levers. Each says in the ledger who pulled it and why."
 )
 
 Gate = Annotated[str, typer.Argument(metavar="GATE", help="preflight or bake.")]
@@ -88,7 +88,7 @@ def abort(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """End a rollout before its finish line; what served before goes on serving."""
+    """End a rollout before its finish line. What served before goes on serving."""
     confirm(f"End the rollout at {endpoint}?", yes=yes)
     # The aborted rollout's own release comes back by a rollout of its own; its id begins with the release's.
     _do(
@@ -110,7 +110,7 @@ def freeze(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Take no release but a rollback until somebody unfreezes the endpoint."""
+    """Take no release but a rollback until `slipway unfreeze`."""
     end = moment_of(until, datetime.now(UTC)) if until else None
     _do(
         lambda slipway: slipway.freeze(endpoint, reason=reason, until=end, actor=actor),
@@ -145,7 +145,7 @@ def wake(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Let whoever waits at an endpoint look again; what still holds a rollout back, still does."""
+    """Let whoever waits at an endpoint look again. What still holds a rollout back, still does."""
     _do(lambda slipway: slipway.wake(endpoint, reason=reason, actor=actor), stack, "", as_json=as_json)
 
 
@@ -158,7 +158,7 @@ def remove(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Take a frozen endpoint down, so that it costs nothing; releases and their bytes stay."""
+    """Take a frozen endpoint down, so that it costs nothing. Releases and their bytes stay."""
     confirm(f"Delete the endpoint {endpoint}? Nobody answers there until a release is brought back.", yes=yes)
     _do(
         lambda slipway: slipway.remove(endpoint, reason=reason, actor=actor),
@@ -169,7 +169,7 @@ def remove(
 
 
 def why(endpoint: EndpointArgument = "chat", *, stack: Stack = "slipway", as_json: AsJson = False) -> None:
-    """Tell where an endpoint stands, what it waits for and until when."""
+    """Tell where an endpoint stands. What it waits for, until when, and what its alarms say."""
     done = open_client(stack).why(endpoint)
     if as_json:
         print_json(done)
@@ -189,7 +189,7 @@ def release_lease(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Take the lease from the rollout that holds it; it can then write nothing any more."""
+    """Take the lease from the rollout that holds it. It can then write nothing any more."""
     confirm(f"Take the lease of {endpoint} from its holder? This cannot be undone.", yes=yes)
     _do(lambda slipway: slipway.release_lease(endpoint, reason=reason, actor=actor), stack, "", as_json=as_json)
 
@@ -204,7 +204,7 @@ def adopt(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Let the record say what the endpoint runs now, where a rollout of ours made it."""
+    """Let the record say what the endpoint runs now. Only what a rollout of ours made is taken."""
     confirm(f"Write into the record of {endpoint} what SageMaker runs now?", yes=yes)
     undo = f"slipway rollback {endpoint}"
     _do(lambda slipway: slipway.adopt(endpoint, reason=reason, actor=actor), stack, undo, as_json=as_json)
@@ -222,7 +222,7 @@ def skip_gate(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Let a rollout go on without a gate; its record says who wished it."""
+    """Let a rollout go on without a gate. Its record says who wished it."""
     confirm(f"Let the rollout at {endpoint} go on without its gate {gate}?", yes=yes)
     _do(
         lambda slipway: slipway.skip_gate(endpoint, gate=gate, reason=reason, rollout=rollout, actor=actor),

@@ -26,7 +26,10 @@ def package(
     sign: Annotated[str | None, typer.Option(help="A private key's PEM file, or kms:<key id>.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an artifact of a model: slipway package stabilityai/stablelm-3b-4e1t --revision COMMIT --quantise nf4."""
+    """Make an artifact of a model.
+
+    As in: slipway package stabilityai/stablelm-3b-4e1t --revision COMMIT --quantise nf4 --chat-template plain
+    """
     from slipway.packaging.package import PackageRequest
     from slipway.packaging.package import package as make
 

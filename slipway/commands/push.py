@@ -20,7 +20,7 @@ def push(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Upload an artifact, seal it, and watch the rollout that it starts."""
+    """Upload an artifact, seal it, and watch its rollout."""
     slipway, screen = open_client(stack), open_screen()
     with screen.upload(f"upload of {directory.name} to models/{endpoint}/{version}/") as on_progress:
         drop = slipway.push(directory, endpoint, version, on_progress, config=_read_config(config))

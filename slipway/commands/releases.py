@@ -24,7 +24,7 @@ class _ListByDefault(Group):
 
 releases = typer.Typer(
     cls=_ListByDefault,
-    help="List an endpoint's releases, show one, compare two, watch a rollout. `slipway releases chat` lists.",
+    help="List releases, show one, compare two, watch a rollout. `slipway releases chat` lists those of chat.",
 )
 
 
@@ -53,7 +53,7 @@ def show_release(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Show one release whole: artifact, image, config, price, and every rollout of it."""
+    """Show one release whole. Artifact, image, config, price, and every rollout of it."""
     slipway = open_client(stack)
     found, live = slipway.release(endpoint, release), slipway.endpoint(endpoint).live_release_id
     rollouts, manifest, bill = slipway.rollouts(endpoint), slipway.manifest(found), slipway.bill(found)
@@ -99,7 +99,7 @@ def watch(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Show a rollout until it ends: a live tree on a terminal, a line per phase elsewhere."""
+    """Show a rollout until it ends. A live tree on a terminal, a line per phase elsewhere."""
     slipway = open_client(stack)
     if rollout is None:
         newest = slipway.rollouts(endpoint)
@@ -152,7 +152,7 @@ def _ended_instead(endpoint: str, rollout_id: str, left: str, stack: str, *, as_
 
 
 def cost(endpoint: EndpointArgument = "chat", *, stack: Stack = "slipway", as_json: AsJson = False) -> None:
-    """Tell what an endpoint costs now, at rest, and at the most that autoscaling may reach."""
+    """Tell what an endpoint costs. Now, at rest, and at the most that autoscaling may reach."""
     found = open_client(stack).cost(endpoint)
     if as_json:
         print_json(found)

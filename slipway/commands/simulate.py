@@ -13,7 +13,7 @@ def simulate(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the story of one simulated seed, and whether a promise of the release engine was broken in it."""
+    """Tell the story of one simulated seed. And whether a promise of the release engine was broken in it."""
     from simulation.run import simulate as play
     from slipway.answers import SimulatedSeed
 

@@ -26,7 +26,7 @@ def sweep(
     stack: Stack = "slipway",
     as_json: AsJson = False,
 ) -> None:
-    """Find lost events, dead rollouts, drift and leftovers; mend what is safe."""
+    """Find lost events, dead rollouts, drift and leftovers. What is safe is mended."""
     where = endpoint or "every endpoint"
     confirm(f"Sweep {where}? What nobody needs is deleted; --dry-run only tells.", yes=yes or dry_run)
     swept = open_client(stack).sweep(endpoint, dry_run=dry_run, grace_s=grace, reason=reason)

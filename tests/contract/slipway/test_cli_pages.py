@@ -72,3 +72,10 @@ def test_every_exit_code_of_an_error_is_on_the_page() -> None:
         if line.startswith("| ") and line.split("|")[1].strip().isdigit()
     }
     assert codes <= told
+
+
+def test_no_command_is_cut_off_in_the_list_of_all_on_80_columns() -> None:
+    longest = max(len(name) for words, _ in commands() for name in words.split()[:1])
+    room = 80 - longest - 6  # as click indents its lists
+
+    assert [words for words, command in commands() if command.get_short_help_str(room).endswith("...")] == []
