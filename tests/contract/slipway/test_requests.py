@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from slipway.client import ChatOptions, Message, Slipway
-from ui.page import FOOTER, said
+from ui.messages import FOOTER, said
 
 EVENTS = Path(__file__).parents[3] / "events"
 QUESTION: Message = {"role": "user", "content": "What is the capital of France?"}
