@@ -158,6 +158,8 @@ def _cloudwatch(operation: str, parameters: Parameters) -> Iterator[str]:
     if operation in {"DescribeAlarms", "DescribeAlarmsForMetric", "DescribeAlarmHistory"}:
         yield _arn("cloudwatch", "alarm:*")  # looking at alarms is allowed for all or none
         return
+    for name in _texts(parameters.get("DashboardName") or parameters.get("DashboardNames")):
+        yield f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{name}"  # dashboards are of all regions
     yield from _named("cloudwatch", ("AlarmName", _kind("alarm", ":")), ("AlarmNames", _kind("alarm", ":")))(
         operation, parameters
     )

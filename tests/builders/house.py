@@ -63,7 +63,7 @@ from tests.fakes.aws import (
 )
 from tests.fakes.examination import FakeRegistry, FakeSigners
 from tests.fakes.table import FakeTable
-from tests.fakes.upkeep import FakeInventory
+from tests.fakes.upkeep import FakeDashboards, FakeInventory
 
 ENDPOINT = "slipway-chat"
 ROLE = "arn:aws:iam::123456789012:role/slipway-sagemaker-execution"
@@ -140,7 +140,17 @@ class House:
         explaining = Explaining(self.table, self.serving, self.alarms, "slipway", self.now)
         remembering = Remembering(self.table, self.artifacts, self.now)
         inventory = FakeInventory(self.serving, self.alarms)
-        removing = Removing(self.table, self.serving, inventory, self.alarms, self.scaling, "slipway", self.now)
+        self.dashboards = FakeDashboards()
+        removing = Removing(
+            self.table,
+            self.serving,
+            inventory,
+            self.alarms,
+            self.scaling,
+            self.dashboards,
+            "slipway",
+            self.now,
+        )
         self.operating = Operating(
             self.table,
             self.serving,

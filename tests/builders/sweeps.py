@@ -6,6 +6,7 @@ from release.contracts.steps import ExecutionInput
 from release.contracts.sweep import SweepStep, SweepWork, Swept
 from release.flows.building import Where
 from release.flows.collecting import Collecting
+from release.flows.drawing import Drawing
 from release.flows.drifting import Drifting, Ground
 from release.flows.finding_work import FindingWork
 from release.flows.orphans import Orphans
@@ -13,7 +14,14 @@ from release.flows.recovering import Recovering
 from release.flows.sweeping import Sweeping
 from release.ports import Life
 from tests.builders.house import ROLE, House
-from tests.fakes.upkeep import FakeDriftNews, FakeExecutions, FakeInventory, FakePushes, FakeRetentions, FakeUploads
+from tests.fakes.upkeep import (
+    FakeDriftNews,
+    FakeExecutions,
+    FakeInventory,
+    FakePushes,
+    FakeRetentions,
+    FakeUploads,
+)
 
 
 @dataclass
@@ -48,7 +56,8 @@ class Sweeper:
         self.collecting = Collecting(
             house.table, house.serving, self.inventory, house.alarms, self.retentions, "slipway", house.now
         )
-        self.sweeping = Sweeping(orphans, recovering, drifting, self.collecting)
+        drawing = Drawing(house.serving, house.dashboards, "slipway", "us-east-1")
+        self.sweeping = Sweeping(orphans, recovering, drifting, self.collecting, drawing)
         self.finding = FindingWork(house.table, self.uploads, self.executions, self.pushes, house.now)
 
     def sweep(self, endpoint: str = "chat", *, dry_run: bool = False, grace_s: int = 604_800) -> Swept:

@@ -99,6 +99,20 @@ class FakeInventory:
 
 
 @dataclass
+class FakeDashboards:
+    drawn: dict[str, str] = field(default_factory=dict)
+
+    def body(self, name: str) -> str:
+        return self.drawn.get(name, "")
+
+    def put(self, name: str, body: str) -> None:
+        self.drawn[name] = body
+
+    def delete(self, name: str) -> None:
+        self.drawn.pop(name, None)
+
+
+@dataclass
 class FakeRetentions:
     kept: dict[str, Retention] = field(default_factory=dict)
 

@@ -9,7 +9,7 @@ from release.domain.truth import DELETING, is_moving
 from release.errors import InvalidInputError
 from release.flows.stamps import stamp
 from release.flows.turns import is_frozen
-from release.ports import Alarms, Clock, Deed, Entry, Inventory, ReleaseTable, Scaling, Serving
+from release.ports import Alarms, Clock, Dashboards, Deed, Entry, Inventory, ReleaseTable, Scaling, Serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Removing:
     inventory: Inventory
     alarms: Alarms
     scaling: Scaling
+    dashboards: Dashboards
     stack: str
     now: Clock
 
@@ -38,6 +39,7 @@ class Removing:
         self.scaling.remove(name)
         if state and state.status != DELETING:
             self.serving.delete_endpoint(name)
+        self.dashboards.delete(name)
         self._end_preflight(names)
         self._sweep_up(names)
         live = self.table.rollout(endpoint, served.live_rollout_id) if served.live_rollout_id else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from release.contracts.sweep import MOST_NAMES, DriftItem, SweepStep, Swept
 from release.domain.drift import Drift
 from release.flows.collecting import Collecting
+from release.flows.drawing import Drawing
 from release.flows.drifting import Drifting
 from release.flows.orphans import Orphans
 from release.flows.recovering import Recovering
@@ -16,9 +17,10 @@ class Sweeping:
     recovering: Recovering
     drifting: Drifting
     collecting: Collecting
+    drawing: Drawing
 
     def sweep(self, step: SweepStep) -> Swept:
-        """Settle what died, start what was lost, look for drift, collect what nobody needs; twice does nothing more.
+        """Settle what died, start what was lost, look for drift, collect, draw; twice does nothing more.
 
         Raises:
             EndpointBusyError: SageMaker still moves the endpoint for a rollout whose execution is dead.
@@ -27,6 +29,7 @@ class Sweeping:
         recovered = self.recovering.recover(step.endpoint, dry_run=step.dry_run)
         drift = self.drifting.look(step.endpoint, dry_run=step.dry_run)
         collected = self.collecting.collect(step.endpoint, grace_s=step.grace_seconds, dry_run=step.dry_run)
+        drawn = self.drawing.draw(step.endpoint, dry_run=step.dry_run)
         return Swept(
             endpoint=step.endpoint,
             settled=tuple(buried.settled),
@@ -35,7 +38,7 @@ class Sweeping:
             drift=tuple(_item(each) for each in drift),
             collected=tuple(collected[:MOST_NAMES]),
             collected_count=len(collected),
-            would=(*buried.would, *recovered.would),
+            would=(*buried.would, *recovered.would, *drawn),
             problems=tuple(recovered.problems),
         )
 

@@ -6,6 +6,7 @@ Every method may raise ServiceUnavailableError: the service throttled, failed on
 from release.ports.records import RELEASE_MACHINE, Awaiting, Deed, Entry, Fence, ReleaseTable
 from release.ports.stores import ArtifactStore, Member, StoredObject
 from release.ports.upkeep import (
+    Dashboards,
     DriftNews,
     Executions,
     Inventory,
@@ -52,6 +53,7 @@ __all__ = [
     "ArtifactStore",
     "Awaiting",
     "Clock",
+    "Dashboards",
     "Deed",
     "DriftNews",
     "Entry",

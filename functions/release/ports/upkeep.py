@@ -127,6 +127,18 @@ class Inventory(Protocol):
         ...
 
 
+class Dashboards(Protocol):
+    """What people on call look at; removing what is not there does nothing."""
+
+    def body(self, name: str) -> str:
+        """Empty if there is none of the name."""
+        ...
+
+    def put(self, name: str, body: str) -> None: ...
+
+    def delete(self, name: str) -> None: ...
+
+
 class Retentions(Protocol):
     def retention(self, endpoint: str) -> Retention:
         """What the endpoint's owner keeps.

@@ -3,6 +3,7 @@
 from functools import cache
 
 from release.adapters.alarms import CloudWatchAlarms
+from release.adapters.dashboards import CloudWatchDashboards
 from release.adapters.inventory import AwsInventory
 from release.adapters.metrics import CloudWatchMetrics
 from release.adapters.probes import RuntimeProbes
@@ -39,3 +40,8 @@ def scaling() -> VariantScaling:
 @cache
 def inventory() -> AwsInventory:
     return AwsInventory(clients.client("sagemaker"), clients.client("cloudwatch"))
+
+
+@cache
+def dashboards() -> CloudWatchDashboards:
+    return CloudWatchDashboards(clients.client("cloudwatch"))

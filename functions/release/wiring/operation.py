@@ -27,5 +27,5 @@ def operating() -> Operating:
         stack,
         clients.now,
         wakeups,
-        Removing(table, serving, fleet.inventory(), alarms, fleet.scaling(), stack, clients.now),
+        Removing(table, serving, fleet.inventory(), alarms, fleet.scaling(), fleet.dashboards(), stack, clients.now),
     )

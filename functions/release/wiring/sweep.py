@@ -7,6 +7,7 @@ from release.adapters.drift_news import EventsAndNotices
 from release.adapters.images import EcrImages
 from release.flows.building import Where
 from release.flows.collecting import Collecting
+from release.flows.drawing import Drawing
 from release.flows.drifting import Drifting, Ground
 from release.flows.orphans import Orphans
 from release.flows.recovering import Recovering
@@ -53,4 +54,6 @@ def sweeping() -> Sweeping:
     recovering = Recovering(table, sources.uploads(), sources.pushes(), intake.intake(), clients.now)
     serving, inventory, alarms = fleet.serving(), fleet.inventory(), fleet.alarms()
     collecting = Collecting(table, serving, inventory, alarms, settings.settings(), clients.stack(), clients.now)
-    return Sweeping(orphans, recovering, _drifting(), collecting)
+    region = clients.client("cloudwatch").meta.region_name
+    drawing = Drawing(serving, fleet.dashboards(), clients.stack(), region)
+    return Sweeping(orphans, recovering, _drifting(), collecting, drawing)

@@ -50,6 +50,12 @@ HERE = "us-east-1:123456789012"
             {"repositoryName": "r"},
             [("ecr:DescribeImages", f"arn:aws:ecr:{HERE}:repository/r")],
         ),
+        (
+            "cloudwatch",
+            "DeleteDashboards",
+            {"DashboardNames": ["d"]},
+            [("cloudwatch:DeleteDashboards", "arn:aws:cloudwatch::123456789012:dashboard/d")],
+        ),
         ("ecr", "GetAuthorizationToken", {}, [("ecr:GetAuthorizationToken", "*")]),
         (
             "events",
