@@ -26,6 +26,8 @@ from slipway.errors import (
     RolloutTimeoutError,
     UsageError,
 )
+from slipway.evidence import AlarmState, GateEvidence, alarms_of, gate_evidence
+from slipway.feedback import Tally, Vote, feedback_item, tallies
 from slipway.fleets import Fleets, fleets_of
 from slipway.logs import LogLine, Question, read
 from slipway.money import Bill, EndpointCost, bill_of, bill_of_config, billed_now, prices_of
@@ -132,6 +134,20 @@ class Slipway(OperatorVerbs):
         item = self._table.item(f"endpoint#{endpoint}", f"release#{rollout.release_id}")
         release = Release.of_item(item) if item else None
         return view_of(rollout, release, fleets_of(self.aws, names.sagemaker_endpoint), names, datetime.now(UTC))
+
+    def gate_evidence(self, endpoint: str, rollout_id: str) -> tuple[GateEvidence, ...]:
+        """What each gate of a rollout found, in the order in which they spoke; empty for a rollout nobody knows."""
+        item = self._table.item(f"endpoint#{endpoint}", f"rollout#{rollout_id_of(rollout_id, endpoint)}")
+        return gate_evidence(item or {})
+
+    def alarms(self, endpoint: str, rollout_id: str) -> tuple[AlarmState, ...]:
+        """The alarms of a rollout that CloudWatch still has."""
+        return alarms_of(self.aws, endpoint_names(self.stack, endpoint), rollout_id_of(rollout_id, endpoint))
+
+    def feedback(self, endpoint: str) -> dict[str, Tally]:
+        """What people said of the answers, by release id; a release that nobody judged is missing."""
+        self.endpoint_name(endpoint)
+        return tallies(self._table, endpoint)
 
     def fleets(self, endpoint: str) -> Fleets | None:
         """What SageMaker says of the endpoint now; None when it knows no such endpoint."""
@@ -330,6 +346,15 @@ class Slipway(OperatorVerbs):
         raise RolloutTimeoutError(
             f"the rollback of {endpoint} registered no rollout in {timeout_s:.0f} s; look at {arn}"
         )
+
+    def judge_answer(self, endpoint: str, vote: Vote) -> None:
+        """Keep what somebody says of one answer; a later word with the same vote id replaces it.
+
+        Raises:
+            UsageError: what cannot be a vote, see `slipway.feedback`.
+        """
+        self.endpoint_name(endpoint)
+        self._table.put(feedback_item(endpoint, vote))
 
     # -- asking
 

@@ -1,6 +1,6 @@
 """The release table, read as it is written: consistent, item by item."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -43,6 +43,16 @@ class ReleaseTable:
             try:
                 for page in pages:
                     yield from (_plain(item) for item in page["Items"])
+            except ClientError as error:
+                raise self._refused(error) from error
+
+    def put(self, item: Mapping[str, str]) -> None:
+        """Write an item of words alone, whatever was there before."""
+        with translated():
+            try:
+                self._aws.dynamodb.put_item(
+                    TableName=self.name, Item={name: {"S": value} for name, value in item.items()}
+                )
             except ClientError as error:
                 raise self._refused(error) from error
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 from fastapi import FastAPI
@@ -10,12 +10,23 @@ from fastapi.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
 from slipway.errors import SlipwayError
-from ui.asking import Asker, Client
-from ui.door import Door
+from ui.asking import Asker
+from ui.asking import Client as AskingClient
+from ui.ballot import Ballot
+from ui.ballot import Client as BallotClient
+from ui.door import DevelopmentLogin, Door
+from ui.login_page import login_routes
 from ui.page import build_page
+from ui.picture import Client as ReleasesClient
+from ui.releases import Releases, routes
 from ui.security import Guard
-from ui.settings import Settings
+from ui.settings import Login, Settings
 from ui.theme import theme
+
+
+class Client(AskingClient, BallotClient, ReleasesClient, Protocol):
+    """What the pages need of `slipway.client.Slipway`."""
+
 
 STATIC = Path(__file__).parent / "static"
 HEAD = '<link rel="stylesheet" href="/own/page.css"><script src="/own/page.js" defer></script>'
@@ -27,10 +38,14 @@ _UNAVAILABLE = 503
 def build_app(client: Client, settings: Settings) -> FastAPI:
     app, asker = FastAPI(**_NO_DOCS), Asker(client, settings)
     _add_health(app, client, asker, settings)
+    development = DevelopmentLogin()
+    if settings.login is Login.DEVELOPMENT:
+        app.include_router(login_routes(development))
+    app.include_router(routes(Releases(client, settings)))
     app.mount("/own", StaticFiles(directory=STATIC))
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        build_page(asker, settings),
+        build_page(asker, Ballot(client, settings.endpoint), settings),
         path="/",
         server_name=settings.host,
         server_port=settings.port,
@@ -46,7 +61,7 @@ def build_app(client: Client, settings: Settings) -> FastAPI:
         blocked_paths=["/"],
         show_error=False,
     )
-    mounted.add_middleware(Door, settings=settings)
+    mounted.add_middleware(Door, settings=settings, development=development)
     mounted.add_middleware(Guard)
     return mounted
 

@@ -10,16 +10,20 @@ import gradio as gr
 from slipway.client import Message
 from ui import widgets
 from ui.asking import Asker
+from ui.ballot import Ballot, opinion_of, vote_id_of
 from ui.controls import LONGEST_SYSTEM_PROMPT, PRESETS, options_of
 from ui.conversation import Question
 from ui.door import person_of
 from ui.messages import (
     GO_ON,
     Entry,
+    answer_number,
+    conversation_of,
     is_remark,
     last_question,
     left_out_before,
     question_entry,
+    release_at,
     said,
     shown,
     text_of,
@@ -37,8 +41,8 @@ Controls = tuple[str, float, float, float, float | None]
 class Chat:
     """Handlers of the chat's events. The browser holds the conversation, so a handler needs nothing but its inputs."""
 
-    def __init__(self, asker: Asker, settings: Settings) -> None:
-        self._asker, self._settings = asker, settings
+    def __init__(self, asker: Asker, ballot: Ballot, settings: Settings) -> None:
+        self._asker, self._ballot, self._settings = asker, ballot, settings
 
     async def submit(
         self, request: gr.Request, question: str, history: list[Entry], *controls: Any
@@ -98,6 +102,17 @@ class Chat:
         shorter = without_oldest(messages, left_out_before(asked) // 2)
         options = options_of(temperature, top_p, max_tokens, seed)
         return Question(self._settings.endpoint, shorter, options, len(messages) - len(shorter))
+
+    def judge(self, request: gr.Request, liked: gr.LikeData, history: list[Entry]) -> None:
+        """Keep a thumb, or a reason, for the release that gave the answer."""
+        place = _place(liked.index)
+        release_id = release_at(history, place)
+        opinion = opinion_of(liked.liked)
+        if not release_id or opinion is None:
+            return
+        person = person_of(request.request.scope if request.request else {})
+        vote_id = vote_id_of(person.name, conversation_of(history), str(answer_number(history, place)))
+        self._ballot.thumb(release_id, vote_id, *opinion)
 
 
 def stopped() -> tuple[Any, Any]:

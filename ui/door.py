@@ -21,7 +21,7 @@ PERSON = "slipway.person"
 """Where a request's scope holds who asks."""
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """For load balancers and monitors, who log in nowhere and learn nothing of anybody here."""
-DEVELOPMENT_PATHS = frozenset({"/login"})
+DEVELOPMENT_PATHS = frozenset({"/login", "/own/page.css", "/own/releases.css", "/own/page.js"})
 _COOKIE = "slipway-person"
 _A_DAY_S = 86_400
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -110,6 +110,11 @@ def release_at(history: Sequence[Entry], index: int) -> str:
     return ""
 
 
+def answer_number(history: Sequence[Entry], index: int) -> int:
+    """Which answer of the conversation holds this place, from 0; the same after a reload, where places may differ."""
+    return sum(entry.get("role") == "user" for entry in history[:index])
+
+
 def last_question(history: Sequence[Entry]) -> int | None:
     """The place of the newest question."""
     places = [place for place, entry in enumerate(history) if entry.get("role") == "user"]

@@ -7,17 +7,18 @@ import gradio as gr
 from ui import chat_page as chat
 from ui import widgets
 from ui.asking import Asker
+from ui.ballot import Ballot
 from ui.settings import Settings
 
 _WAITING_LIMIT = 500
 
 
-def build_page(asker: Asker, settings: Settings) -> gr.Blocks:
+def build_page(asker: Asker, ballot: Ballot, settings: Settings) -> gr.Blocks:
     """A page whose every answer streams, can be stopped, and names the release that gave it."""
     page = gr.Blocks(title="Slipway chat", fill_height=True, analytics_enabled=False)
     with page:
         widgets.markup(widgets.masthead(settings, "Chat"), "masthead")
-        _Layout(chat.Chat(asker, settings), settings).build(page)
+        _Layout(chat.Chat(asker, ballot, settings), settings).build(page)
     # Gradio caps all streams at this number of threads, 40 unless set before queue().
     page.max_threads = settings.streams
     page.queue(api_open=False, max_size=_WAITING_LIMIT, default_concurrency_limit=settings.streams)
@@ -63,6 +64,7 @@ class _Layout:
         stopped = self.box.stop(chat.stopped, None, [self.box, self.more], cancels=begun, **_quiet())
         stopped.then(chat.save, **saving, **_quiet())
         self.chat.undo(chat.undo, self.chat, [self.chat, self.box], **_quiet()).then(chat.save, **saving, **_quiet())
+        self.chat.like(handlers.judge, self.chat, None, **_quiet())
         self.preset.input(chat.preset, self.preset, self.controls[1:3], **_quiet())
 
     def _wire_history(self, page: gr.Blocks) -> None:

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const KEY = "slipway-theme";
-  const POLL_MS = 5000;
+  const POLL_MS = 4000;
 
   const wanted = () => localStorage.getItem(KEY) ||
     (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
@@ -29,7 +29,18 @@
     }
   };
 
-  const watch = () => { if (!document.hidden) tell(); };
+  // Parts that change by themselves. One that a person has unfolded stays until they fold it.
+  const follow = async () => {
+    for (const part of document.querySelectorAll("[data-live]")) {
+      if (part.querySelector("details[open]") || part.contains(document.activeElement)) continue;
+      try {
+        const reply = await fetch(part.dataset.live);
+        if (reply.ok) part.innerHTML = await reply.text();
+      } catch { /* the next round tries again; the time on the picture tells its age */ }
+    }
+  };
+
+  const watch = () => { if (!document.hidden) { tell(); follow(); } };
 
   const begin = () => {
     dress();

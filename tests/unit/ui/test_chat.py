@@ -13,11 +13,13 @@ import pytest
 from slipway.chat_stream import ChatStream
 from slipway.client import ChatOptions, Message
 from slipway.errors import SlipwayError, StreamBrokenError
+from slipway.feedback import Opinion, Vote
 from slipway.fleets import Fleets
 from slipway.money import EndpointCost
 from tests.unit.ui.test_conversation import Told
 from ui import chat_page
 from ui.asking import Asker
+from ui.ballot import Ballot
 from ui.chat_page import Chat
 from ui.controls import options_of
 from ui.messages import Entry, conversation_of, question_entry, release_at, said, text_of
@@ -31,10 +33,14 @@ class Client:
     def __init__(self, *answers: ChatStream) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[Sequence[Message], ChatOptions]] = []
+        self.votes: list[tuple[str, Vote]] = []
 
     def chat(self, _: str, messages: Sequence[Message], options: ChatOptions, /) -> ChatStream:
         self.asked.append((messages, options))
         return self.answers.pop(0)
+
+    def judge_answer(self, endpoint: str, vote: Vote, /) -> None:
+        self.votes.append((endpoint, vote))
 
     def fleets(self, _: str, /) -> Fleets | None:
         return None
@@ -55,7 +61,7 @@ def last(updates: AsyncIterator[Any]) -> list[Entry]:
 
 def chat(*answers: ChatStream) -> tuple[Client, Chat]:
     client = Client(*answers)
-    return client, Chat(Asker(client, Settings()), Settings())
+    return client, Chat(Asker(client, Settings()), Ballot(client, "chat"), Settings())
 
 
 def request() -> gr.Request:
@@ -176,3 +182,31 @@ def test_an_export_has_what_was_said_and_in_json_which_release_said_it() -> None
     ]
     carried = re.findall(r"base64,([^\"]+)", downloads(history))
     assert [base64.b64decode(one).decode() for one in carried] == [as_markdown(history), as_json(history)]
+
+
+@pytest.mark.parametrize(
+    ("pressed", "opinion", "reason"),
+    [
+        pytest.param(True, Opinion.UP, "", id="thumb up"),
+        pytest.param(False, Opinion.DOWN, "", id="thumb down"),
+        pytest.param("Made up", Opinion.DOWN, "Made up", id="a reason"),
+    ],
+)
+def test_a_thumb_counts_once_for_the_release_that_answered(pressed: object, opinion: Opinion, reason: str) -> None:
+    client, page = chat(Told(["Paris."]))
+    history = last(page.submit(request(), "Capital?", [], *EXACT))
+
+    for _ in range(2):
+        page.judge(request(), gr.LikeData(None, {"index": 1, "value": "Paris.", "liked": pressed}), history)
+
+    (endpoint, vote), (_, again) = client.votes
+    assert (endpoint, vote.release_id, vote.opinion, vote.reason) == ("chat", "3f2a91c07d4e", opinion, reason)
+    assert again.vote_id == vote.vote_id
+
+
+def test_an_answer_that_names_no_release_takes_no_thumb() -> None:
+    client, page = chat()
+
+    page.judge(request(), gr.LikeData(None, {"index": 1, "value": "x", "liked": True}), conversation("q", "x"))
+
+    assert client.votes == []
