@@ -27,6 +27,11 @@ def _put_alarm(world: World, name: str, properties: Properties) -> Made:
     return Made(name, {"Arn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"})
 
 
+def _put_composite_alarm(world: World, name: str, properties: Properties) -> Made:
+    world.client("cloudwatch").put_composite_alarm(**{**properties, "AlarmName": name})
+    return Made(name, {"Arn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"})
+
+
 def _drop_alarm(world: World, physical_id: str, _: Properties) -> None:
     world.client("cloudwatch").delete_alarms(AlarmNames=[physical_id])
 
@@ -114,6 +119,9 @@ def _drop_bucket_policy(world: World, physical_id: str, _: Properties) -> None:
 
 EMULATED: dict[str, ResourceType] = {
     "AWS::CloudWatch::Alarm": ResourceType(_put_alarm, _drop_alarm, lambda name, _: name, "AlarmName"),
+    "AWS::CloudWatch::CompositeAlarm": ResourceType(
+        _put_composite_alarm, _drop_alarm, lambda name, _: name, "AlarmName"
+    ),
     "AWS::SNS::Subscription": ResourceType(
         _put_subscription,
         _drop_subscription,

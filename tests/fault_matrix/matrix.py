@@ -17,7 +17,8 @@ from tests.fault_matrix.world import Slipway
 AT_ONCE = 8
 """Cases at a time in one process: most of a case is waiting."""
 _CASES_PER_STAGE = 6
-_ATTEMPTS = 3
+_ATTEMPTS = 8
+"""A look comes a moment before what it looks for or a moment after, so that some places are passed every other time."""
 
 
 @dataclass(frozen=True)

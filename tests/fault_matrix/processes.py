@@ -9,7 +9,8 @@ from tests.fault_matrix.cases import Case, cases_of, standing_for_all
 from tests.fault_matrix.matrix import Matrix, Outcome
 from tests.fault_matrix.world import running
 
-PROCESSES = 2
+PROCESSES = 3
+"""A process waits a fifth of its time, so that three keep two cores busy."""
 _LOOK_S = 5.0
 
 

@@ -36,7 +36,7 @@ TIME_SCALE = 30.0
 STACK = "slipway"
 _SWEEP_RULES = ("sweep-hourly", "execution-failed")
 _CONTAINER = ROOT / "tests/integration/release/container.py"
-_PARAMETERS = {"BakeSeconds": "20", "StepWaitSeconds": "0", "StartupTimeoutSeconds": "600"}
+_PARAMETERS = {"BakeSeconds": "8", "StepWaitSeconds": "0", "StartupTimeoutSeconds": "600"}
 # Ten minutes to come up are twenty real seconds: a busy machine needs a few to start a process.
 
 

@@ -12,7 +12,7 @@ import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[3]
-TEMPLATES = ("template.yaml", "infra/network.yaml", "infra/entrance.yaml", "infra/chat.yaml")
+TEMPLATES = ("template.yaml", "infra/network.yaml", "infra/entrance.yaml", "infra/chat.yaml", "infra/oversight.yaml")
 MACHINES = ("release", "rollback", "operate", "sweep")
 PSEUDO = {
     "AWS::StackName": "slipway",
