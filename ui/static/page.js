@@ -2,7 +2,8 @@
 (() => {
   "use strict";
   const KEY = "slipway-theme";
-  const POLL_MS = 4000;
+  const FOLLOW_MS = 5000;
+  const TELL_MS = 20000;  // rarely: an office behind one address shares one limit at the firewall
 
   const wanted = () => localStorage.getItem(KEY) ||
     (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
@@ -41,6 +42,7 @@
   };
 
   const watch = () => { if (!document.hidden) { tell(); follow(); } };
+  const every = (ms, deed) => setInterval(() => { if (!document.hidden) deed(); }, ms);
 
   const begin = () => {
     dress();
@@ -56,7 +58,8 @@
     });
     drawn.observe(document.body, { childList: true, subtree: true });
     watch();
-    setInterval(watch, POLL_MS);
+    every(TELL_MS, tell);
+    every(FOLLOW_MS, follow);
     document.addEventListener("visibilitychange", watch);
   };
   if (document.body) begin(); else addEventListener("DOMContentLoaded", begin);

@@ -21,6 +21,8 @@ def ways_for(action: str) -> set[str]:
     service, verb = action.split(":")
     if service == "sagemaker":
         return {"sagemaker.runtime" if verb.startswith("Invoke") else "sagemaker.api"}
+    if service == "cloudwatch":
+        return {"monitoring"}
     return {"ecr.api", "ecr.dkr", "s3"} if service == "ecr" else {service}
 
 

@@ -99,7 +99,7 @@ def test_every_parameter_says_what_it_is_and_where_its_bounds_lie(name: str) -> 
 
 
 @pytest.mark.parametrize("name", TEMPLATES[1:])
-def test_a_nested_stack_takes_at_most_six_parameters_and_gets_each_of_them(name: str) -> None:
+def test_a_nested_stack_takes_at_most_seven_parameters_and_gets_each_of_them(name: str) -> None:
     declared = set(template(name)["Parameters"])
     (given,) = [
         set(each["Parameters"])
@@ -107,7 +107,7 @@ def test_a_nested_stack_takes_at_most_six_parameters_and_gets_each_of_them(name:
         if each["Location"] == name
     ]
 
-    assert len(declared) <= 6
+    assert len(declared) <= 7
     assert given == declared
 
 
@@ -156,7 +156,9 @@ def test_the_chat_page_is_told_where_to_listen_and_whom_to_ask() -> None:
     container = template("infra/chat.yaml")["Resources"]["TaskDefinition"]["Properties"]["ContainerDefinitions"][0]
     environment = {each["Name"]: each["Value"] for each in container["Environment"]}
 
-    assert set(environment) == {"HOST", "PORT", "SLIPWAY_STACK", "SLIPWAY_ENDPOINT"}
+    login = {"SLIPWAY_LOGIN", "SLIPWAY_LOGIN_SIGNER"}
+    assert set(environment) == {"HOST", "PORT", "SLIPWAY_STACK", "SLIPWAY_ENDPOINT"} | login
+    assert environment["SLIPWAY_LOGIN"] == {"Fn::If": ["HasLogin", "alb", "none"]}
     assert environment["PORT"] == str(container["PortMappings"][0]["ContainerPort"])
 
 
