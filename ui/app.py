@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
 from slipway.errors import SlipwayError
+from ui.arena import build_arena
 from ui.asking import Asker
 from ui.asking import Client as AskingClient
 from ui.ballot import Ballot
@@ -43,10 +44,21 @@ def build_app(client: Client, settings: Settings) -> FastAPI:
         app.include_router(login_routes(development))
     app.include_router(routes(Releases(client, settings)))
     app.mount("/own", StaticFiles(directory=STATIC))
-    mounted: FastAPI = gr.mount_gradio_app(
+    ballot = Ballot(client, settings.endpoint)
+    _mount(
+        app, build_arena(asker, ballot, settings), "/arena", settings
+    )  # before the chat, which takes every other path
+    _mount(app, build_page(asker, ballot, settings), "/", settings)
+    app.add_middleware(Door, settings=settings, development=development)
+    app.add_middleware(Guard)
+    return app
+
+
+def _mount(app: FastAPI, page: gr.Blocks, path: str, settings: Settings) -> None:
+    gr.mount_gradio_app(
         app,
-        build_page(asker, Ballot(client, settings.endpoint), settings),
-        path="/",
+        page,
+        path=path,
         server_name=settings.host,
         server_port=settings.port,
         app_kwargs=dict(_NO_DOCS),
@@ -61,9 +73,6 @@ def build_app(client: Client, settings: Settings) -> FastAPI:
         blocked_paths=["/"],
         show_error=False,
     )
-    mounted.add_middleware(Door, settings=settings, development=development)
-    mounted.add_middleware(Guard)
-    return mounted
 
 
 def _add_health(app: FastAPI, client: Client, asker: Asker, settings: Settings) -> None:

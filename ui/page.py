@@ -10,8 +10,6 @@ from ui.asking import Asker
 from ui.ballot import Ballot
 from ui.settings import Settings
 
-_WAITING_LIMIT = 500
-
 
 def build_page(asker: Asker, ballot: Ballot, settings: Settings) -> gr.Blocks:
     """A page whose every answer streams, can be stopped, and names the release that gave it."""
@@ -19,9 +17,7 @@ def build_page(asker: Asker, ballot: Ballot, settings: Settings) -> gr.Blocks:
     with page:
         widgets.markup(widgets.masthead(settings, "Chat"), "masthead")
         _Layout(chat.Chat(asker, ballot, settings), settings).build(page)
-    # Gradio caps all streams at this number of threads, 40 unless set before queue().
-    page.max_threads = settings.streams
-    page.queue(api_open=False, max_size=_WAITING_LIMIT, default_concurrency_limit=settings.streams)
+    widgets.let_stream(page, settings)
     return page
 
 

@@ -22,7 +22,8 @@ LATEX: tuple[dict[str, str | bool], ...] = (
     {"left": r"\(", "right": r"\)", "display": False},
 )
 _LONGEST = 256
-PAGES = (("Chat", "/"), ("Arena", "/arena"), ("Releases", "/releases"))
+_WAITING_LIMIT = 500
+PAGES = (("Chat", "/"), ("Arena", "/arena/"), ("Releases", "/releases"))
 
 
 def masthead(settings: Settings, here: str) -> str:
@@ -44,6 +45,12 @@ def markup(text: str, elem_id: str) -> gr.Markdown:
     return gr.Markdown(text, elem_id=elem_id, sanitize_html=False)
 
 
+def let_stream(page: gr.Blocks, settings: Settings) -> None:
+    """Gradio caps all streams of a page at its number of threads, 40 unless set before queue()."""
+    page.max_threads = settings.streams
+    page.queue(api_open=False, max_size=_WAITING_LIMIT, default_concurrency_limit=settings.streams)
+
+
 def conversation() -> gr.Chatbot:
     return gr.Chatbot(
         label="Conversation",
@@ -60,6 +67,20 @@ def conversation() -> gr.Chatbot:
         examples=[{"text": question} for question in EXAMPLES],
         scale=1,
         height=None,
+    )
+
+
+def side(name: str) -> gr.Chatbot:
+    """One of the arena's two answers, without anything that tells whose it is."""
+    return gr.Chatbot(
+        label=f"Answer {name}",
+        elem_id=f"side-{name}",
+        elem_classes=["side"],
+        buttons=["copy"],
+        feedback_options=None,
+        latex_delimiters=list(LATEX),
+        allow_tags=False,
+        height=420,
     )
 
 
@@ -102,5 +123,5 @@ def controls() -> tuple[gr.Radio, list[Any]]:
         top_p = gr.Slider(*TOP_P, PRESETS[0].top_p, step=0.05, label="Top p")
     with gr.Row():
         longest = gr.Slider(*MAX_TOKENS, _LONGEST, step=16, label="Longest answer, tokens")
-        seed = gr.Number(label="Seed", value=None, precision=0, minimum=0, info="Empty for another answer every time.")
+        seed = gr.Number(label="Seed", value=-1, precision=0, minimum=-1, info="-1 for another answer every time.")
     return preset, [system, temperature, top_p, longest, seed]
