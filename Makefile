@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 SOURCES := functions slipway local ui benchmarks simulation infra
 # The image's packages share no import root with the rest, so they are checked by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test prove fault-matrix simulate seeded-bugs verify-infra conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean bench-release
+.PHONY: help setup check docs test prove fault-matrix simulate seeded-bugs verify-infra verify-page conformance run build deploy bench bench-local bench-verdicts bench-spike bench-chaos claims locks clean bench-release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,13 @@ infra/verify/node/.ready: infra/verify/node/package-lock.json
 
 verify-infra: setup .venv-checkov/.ready .venv-parliament/.ready .venv-statelint/.ready .venv-hadolint/.ready infra/verify/node/.ready ## every checker over the templates, the machines and the Dockerfiles
 	@$(BIN)/python -m infra.verify
+
+tests/integration/ui/node/.ready: tests/integration/ui/node/package-lock.json
+	cd tests/integration/ui/node && npm ci --silent
+	@touch $@
+
+verify-page: setup tests/integration/ui/node/.ready ## axe-core over every page: light, dark and on a phone
+	$(BIN)/python -m pytest tests/integration/ui/test_accessibility.py
 
 conformance: setup ## what AWS documents of endpoints, asked of the twin and of bare moto
 	@$(BIN)/python -m tests.conformance

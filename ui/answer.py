@@ -31,6 +31,10 @@ class Answer:
     """What its instance costs in that time; others who are answered at once share it. None where no price is known."""
 
     @property
+    def ended(self) -> bool:
+        return self.tokens is not None or self.trouble is not None
+
+    @property
     def can_go_on(self) -> bool:
         return bool(self.text) and (self.cut or (self.trouble is not None and self.trouble.kind in _GOES_ON))
 

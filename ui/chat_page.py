@@ -81,16 +81,24 @@ class Chat:
         self, request: gr.Request, asked: Sequence[Entry], begun: str, controls: Sequence[Any]
     ) -> AsyncIterator[Update]:
         """Args: begun: what the model has already said to the newest question."""
-        endpoint, can_go_on = self._settings.endpoint, False
+        endpoint = self._settings.endpoint
         yield widgets.busy(), [*asked, *_begun(begun)], gr.Button(visible=False)
         question = self._question(asked, begun, controls)
         person = person_of(request.request.scope if request.request else {})
         async with aclosing(self._asker.answers(person, question)) as answers:
             async for answer in answers:
                 whole = replace(answer, text=begun + answer.text)
-                can_go_on = whole.can_go_on
-                yield gr.skip(), [*asked, *shown(whole, endpoint)], gr.skip()
-        yield widgets.idle(), gr.skip(), gr.Button(visible=can_go_on)
+                now = [*asked, *shown(whole, endpoint)]
+                # The last words and the box that takes the next question come in one message.
+                yield (
+                    (widgets.idle(), now, gr.Button(visible=whole.can_go_on))
+                    if whole.ended
+                    else (
+                        gr.skip(),
+                        now,
+                        gr.skip(),
+                    )
+                )
 
     def _question(self, asked: Sequence[Entry], begun: str, controls: Sequence[Any]) -> Question:
         system, temperature, top_p, max_tokens, seed = controls

@@ -201,7 +201,7 @@ def _ended(answer: Answer, end: _End, asked_at: float, first_at: float) -> Answe
         trouble = end.trouble or trouble_of(end.error or SlipwayError(""))
         return replace(answer, trouble=trouble, release_id=answer.release_id or told)
     usage = end.usage or Usage(0, 0)
-    tokens = usage.completion_tokens if end.usage else None
+    tokens = usage.completion_tokens
     answer = replace(answer, tokens=tokens, prompt_tokens=usage.prompt_tokens, cut=end.finish_reason == "length")
     if not first_at:
         return answer

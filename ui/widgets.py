@@ -33,9 +33,10 @@ def masthead(settings: Settings, here: str) -> str:
     )
     endpoint = html.escape(settings.endpoint)
     return (
+        f'<h1 class="unseen">Slipway: {here}</h1>'
         '<header class="masthead"><a class="brand" href="/"><span aria-hidden="true">◐</span> Slipway</a>'
         f'<nav aria-label="Pages">{links}</nav>'
-        f'<a class="pill" data-status="{endpoint}" href="/releases" role="status">{endpoint}</a>'
+        f'<a class="pill" data-status="{endpoint}" href="/releases">{endpoint}</a>'
         '<button class="quiet-button" type="button" data-theme-toggle aria-label="Light or dark">◐</button></header>'
     )
 

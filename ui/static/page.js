@@ -50,6 +50,18 @@
     new MutationObserver(() => {
       if (document.body.classList.contains("dark") !== (wanted() === "dark")) dress();
     }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    // Roles that Gradio gives to its examples and placeholder, and that their contents do not keep.
+    const amend = () => {
+      for (const list of document.querySelectorAll('.examples[role="list"]')) list.setAttribute("role", "group");
+      for (const empty of document.querySelectorAll('.placeholder-content[role="complementary"]')) {
+        empty.removeAttribute("role");
+      }
+    };
+    let amending = 0;
+    new MutationObserver(() => {
+      cancelAnimationFrame(amending);
+      amending = requestAnimationFrame(amend);
+    }).observe(document.body, { childList: true, subtree: true });
     // The masthead appears when Gradio has drawn the page.
     const drawn = new MutationObserver(() => {
       if (!document.querySelector("[data-status]")) return;
