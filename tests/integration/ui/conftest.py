@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[3]
 class Page:
     url: str
     runtime: FakeRuntime
+    log: Path
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +48,7 @@ def page_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         url = f"http://127.0.0.1:{port}"
         try:
             _wait(url, process, log)
-            yield Page(url, runtime)
+            yield Page(url, runtime, log)
         finally:
             process.terminate()
             process.wait(20)

@@ -277,3 +277,69 @@ def test_the_page_asks_no_other_host(browser: Browser, page: Page) -> None:
     assert asked
     assert [url for url in asked if not url.startswith((page.url, "data:", "blob:"))] == []
     tab.close()
+
+
+def test_a_conversation_is_asked_again_edited_kept_opened_and_exported(tab: Tab, page: Page) -> None:
+    page.runtime.scripts = [Script(words=["Lyon."]), Script(words=["Paris."]), Script(words=["Rome."])]
+    ask(tab)
+    expect(answers(tab).first).to_contain_text("Lyon.")
+
+    tab.get_by_role("button", name="Retry").first.click()
+    expect(answers(tab).first).to_contain_text("Paris.")
+    tab.get_by_role("button", name="Edit").first.click()
+    tab.locator("#conversation textarea").fill("And of Italy?")
+    tab.get_by_role("button", name="Submit").first.click()
+    expect(answers(tab).first).to_contain_text("Rome.")
+
+    asked = [[message["content"] for message in request["messages"]] for request in page.runtime.requests]
+    assert asked == [[QUESTION], [QUESTION], ["And of Italy?"]]
+    kept = tab.locator("#kept").get_by_text("And of Italy?")
+    expect(kept).to_have_count(1)
+    tab.reload()
+    tab.locator(".toggle-button").first.click()
+    kept.click()
+    expect(answers(tab).first).to_contain_text("Rome.")
+    tab.get_by_role("button", name="Export").click()
+    with tab.expect_download() as saved:
+        tab.get_by_role("link", name="Save as Markdown").click()
+    assert saved.value.path().read_text(encoding="utf-8").endswith("**You**\n\nAnd of Italy?\n\n**Model**\n\nRome.\n")
+
+
+def test_a_broken_answer_goes_on_where_it_stopped(tab: Tab, page: Page) -> None:
+    page.runtime.scripts = [Script(words=["Par"], ending="cut"), Script(words=["is."])]
+    ask(tab)
+    expect(answers(tab).first).to_contain_text("Broken off")
+
+    tab.get_by_role("button", name="Continue").click()
+
+    expect(answers(tab).first).to_contain_text("Paris.")
+    expect(answers(tab).first).not_to_contain_text("Broken off")
+
+
+def test_the_way_to_answer_reaches_the_model_and_dark_stays_dark(tab: Tab, page: Page) -> None:
+    page.runtime.scripts = [Script(words=["Arr."])]
+    tab.get_by_text("How to answer").click()
+    tab.get_by_label("System prompt").fill("Speak as a pirate.")
+    tab.get_by_label("Balanced").check()
+    tab.get_by_role("button", name="Light or dark").click()
+
+    ask(tab)
+    expect(answers(tab).first).to_contain_text("Arr.")
+
+    request = page.runtime.requests[-1]
+    assert request["messages"][0] == {"role": "system", "content": "Speak as a pirate."}
+    assert (request["temperature"], request["top_p"]) == (0.7, 0.9)
+    tab.reload()
+    expect(tab.locator("body.dark")).to_be_visible()
+
+
+def test_what_people_write_reaches_no_log(tab: Tab, page: Page) -> None:
+    secret = "canary-5e2d"
+    page.runtime.scripts = [Script(words=[secret, "-said"]), Script(ending="refused", status=500), Script(ending="cut")]
+
+    for _ in range(3):
+        ask(tab, f"{secret} is what I ask")
+        expect(tab.get_by_role("button", name="Ask", exact=True)).to_be_visible(timeout=15_000)
+
+    assert page.runtime.requests
+    assert secret not in page.log.read_text()
