@@ -193,10 +193,10 @@ class FakeTable:
         )
         self._put(item.model_copy(update={"newest_artifact_id": artifact_id, "updated_at": at}))
 
-    def take_lease(self, rollout: RolloutItem, *, now: str, expires_at: str) -> int:
+    def take_lease(self, rollout: RolloutItem, *, now: str, expires_at: str, or_stay: bool = False) -> int:
         lease, token = self.lease(rollout.endpoint), 1
         if lease:
-            stays = lease.holder == rollout.rollout_id
+            stays = or_stay and lease.holder == rollout.rollout_id
             if lease.holder and not stays and lease.expires_at >= now:
                 raise LeaseHeldError(f"{lease.holder} is changing endpoint {rollout.endpoint}")
             token = lease.token if stays else lease.token + 1

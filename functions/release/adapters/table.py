@@ -195,9 +195,9 @@ class DynamoReleaseTable:
         write = self._items.update(rollout.pk, rollout.sk, expression, {"at": at}, "attribute_exists(pk)")
         self._check(fence, self._transact([self._fenced(fence, keep=True), write]))
 
-    def take_lease(self, rollout: RolloutItem, *, now: str, expires_at: str) -> int:
+    def take_lease(self, rollout: RolloutItem, *, now: str, expires_at: str, or_stay: bool = False) -> int:
         lease = self.lease(rollout.endpoint)
-        stays = lease is not None and lease.holder == rollout.rollout_id
+        stays = or_stay and lease is not None and lease.holder == rollout.rollout_id
         if lease and lease.holder and not stays and lease.expires_at >= now:
             raise LeaseHeldError(
                 f"{lease.holder} is changing endpoint {rollout.endpoint}; rollout {rollout.rollout_id} waits"

@@ -52,7 +52,8 @@ class Queue:
         if lease is None or lease.holder != rollout.rollout_id:
             return None
         now = self.now()
-        token = self.table.take_lease(rollout, now=stamp(now), expires_at=stamp_after(now, LEASE_S))
+        until = stamp_after(now, LEASE_S)
+        token = self.table.take_lease(rollout, now=stamp(now), expires_at=until, or_stay=True)
         return TurnGranted(lease_token=token)
 
     def _holder(self, endpoint: str) -> str | None:

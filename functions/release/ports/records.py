@@ -196,11 +196,14 @@ class ReleaseTable(Protocol):
         """Remember when blue was gone. Raises LeaseLostError."""
         ...
 
-    def take_lease(self, rollout: RolloutItem, *, now: str, expires_at: str) -> int:
-        """Become the holder, or stay it, and write the token into the rollout's record.
+    def take_lease(self, rollout: RolloutItem, *, now: str, expires_at: str, or_stay: bool = False) -> int:
+        """Become the holder, and write the token into the rollout's record.
+
+        Args:
+            or_stay: it may be the holder already, and then keeps its token.
 
         Raises:
-            LeaseHeldError: another rollout holds it and is not past its expiry, or this one has ended or shall end.
+            LeaseHeldError: somebody holds it and is not past its expiry, or the rollout has ended or shall end.
         """
         ...
 

@@ -167,7 +167,9 @@ def test_the_lease_has_one_holder_who_may_ask_again(table: ReleaseTable) -> None
     registered(table)
 
     assert table.take_lease(ONE, now=AT, expires_at=LATER) == 1
-    assert table.take_lease(ONE, now=AT, expires_at=LATER) == 1
+    assert table.take_lease(ONE, now=AT, expires_at=LATER, or_stay=True) == 1
+    with pytest.raises(LeaseHeldError, match=ONE.rollout_id):
+        table.take_lease(ONE, now=AT, expires_at=LATER)
     with pytest.raises(LeaseHeldError, match=ONE.rollout_id):
         table.take_lease(TWO, now=AT, expires_at=LATER)
     assert table.lease_holder("chat", AT) == ONE.rollout_id
@@ -214,7 +216,7 @@ def test_writing_under_the_lease_renews_it(table: ReleaseTable) -> None:
     assert table.lease_holder("chat", LATEST) == ONE.rollout_id
     moved = table.rollout("chat", ONE.rollout_id)
     assert moved is not None
-    other = Fence("chat", ONE.rollout_id, table.take_lease(moved, now=AT, expires_at=LATER), LATEST)
+    other = Fence("chat", ONE.rollout_id, table.take_lease(moved, now=AT, expires_at=LATER, or_stay=True), LATEST)
     table.renew_lease(other)
     assert table.lease_holder("chat", LATEST) == ONE.rollout_id
 

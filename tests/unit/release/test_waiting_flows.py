@@ -50,6 +50,24 @@ def test_a_free_endpoint_s_turn_is_granted_at_once_and_once(house: House) -> Non
     assert house.rollout(step).awaiting is None
 
 
+def test_of_two_who_grant_the_same_turn_at_once_the_later_one_takes_nothing_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other looked when the lease was free and the rollout waited; both have changed before it grants."""
+    step = house.leased(house.planned())
+    house.table.await_signal(house.rollout(step), "turn", "answered by the first")
+    house.waiters.gone.add("answered by the first")
+    holders = iter([None])
+    now = house.table.lease_holder
+    monkeypatch.setattr(house.table, "lease_holder", lambda *asked: next(holders, now(*asked)))
+
+    house.queue.grant_next("chat")
+
+    lease = house.table.lease("chat")
+    assert lease is not None
+    assert (lease.holder, lease.token) == (step.rollout_id, step.lease_token)
+
+
 def test_whoever_has_to_wait_says_for_whom_and_is_woken_when_that_has_ended(house: House) -> None:
     holder = house.created("v1")
     other = house.planned("v2")

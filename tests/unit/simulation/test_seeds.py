@@ -24,6 +24,11 @@ def test_no_seed_of_every_day_s_sample_breaks_an_invariant(tens: int) -> None:
     assert sum(outcome.rollouts for outcome in outcomes) > 10
 
 
+@pytest.mark.parametrize("seed", [pytest.param(13804, id="two gave the same turn at once, and one took it back")])
+def test_a_seed_that_once_broke_an_invariant_breaks_none(seed: int) -> None:
+    assert not simulate(seed).violations
+
+
 @pytest.mark.prove
 @pytest.mark.timeout(3600)
 def test_none_of_ten_thousand_seeds_breaks_an_invariant(capsys: pytest.CaptureFixture[str]) -> None:
