@@ -106,8 +106,10 @@ def _forget_stack_alarms(slipway: Slipway) -> None:
     """The alarms of the stack's functions and queues judge no case, and are evaluated thirty times a minute; those of
     rollouts come later."""
     cloudwatch = slipway.client("cloudwatch")
-    names = [alarm["AlarmName"] for alarm in cloudwatch.describe_alarms(MaxRecords=100)["MetricAlarms"]]
-    cloudwatch.delete_alarms(AlarmNames=names)
+    kinds: Any = ["CompositeAlarm", "MetricAlarm"]
+    there = cloudwatch.describe_alarms(MaxRecords=100, AlarmTypes=kinds)
+    for alarms in (there["CompositeAlarms"], there["MetricAlarms"]):  # one that asks others goes before them
+        cloudwatch.delete_alarms(AlarmNames=[alarm["AlarmName"] for alarm in alarms])
 
 
 def _be_quiet(undo: ExitStack) -> None:
