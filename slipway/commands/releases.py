@@ -17,7 +17,8 @@ class _ListByDefault(Group):
     """`slipway releases chat` is `slipway releases list chat`: what people ask for most is said shortest."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0] not in {*self.commands, "--help"}):
+        completes = ctx.resilient_parsing and not args  # the shell asks what could stand here
+        if not completes and (not args or args[0] not in {*self.commands, "--help"}):
             args = ["list", *args]
         return super().parse_args(ctx, args)
 

@@ -137,6 +137,19 @@ def test_the_help_of_no_command_loads_what_takes_long() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("slipway rele", "releases"), ("slipway releases d", "diff"), ("slipway push --ver", "--version")],
+)
+def test_the_shell_completes_commands_and_options(typed: str, offered: str) -> None:
+    asked = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1), "_SLIPWAY_COMPLETE": "complete_bash"}
+    environment = QUIET | asked | {"PYTHONPATH": str(ROOT / "functions")}
+    argv = [sys.executable, "-c", "import sys; sys.argv = ['slipway']; from slipway.cli import main; main()"]
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.split()) == (0, [offered])
+
+
 def test_the_launcher_runs_the_checkout_from_anywhere_even_with_blanks_in_its_path(tmp_path: Path) -> None:
     bin_dir = tmp_path / "my bin"
     bin_dir.mkdir()
