@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
@@ -80,6 +81,10 @@ class Aws:
     @cached_property
     def functions(self) -> "LambdaClient":
         return cast("LambdaClient", self._build("lambda"))
+
+    @cached_property
+    def iam(self) -> "IAMClient":
+        return cast("IAMClient", self._build("iam"))
 
     @cached_property
     def logs(self) -> "CloudWatchLogsClient":

@@ -28,6 +28,8 @@ _OUTPUTS = (
     "InferenceRepositoryUri",
 )
 _MACHINES = ("ReleaseStateMachineArn", "RollbackStateMachineArn", "OperateStateMachineArn", "SweepStateMachineArn")
+_EXECUTION_ROLE = "SageMakerExecutionRole"
+"""As template.yaml calls it; containers run with it."""
 _INDEXES = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
 )
@@ -68,6 +70,7 @@ class Doctor:
                 return
         looks: dict[str, Callable[[], Check]] = {
             "machines": self._machines,
+            "roles": self._roles,
             "bucket": self._bucket,
             "table": self._table,
             "image": self._image,
@@ -114,6 +117,32 @@ class Doctor:
                     "machines", Health.FAILED, f"{found['name']} is {found['status']}", "deploy the stack again"
                 )
         return Check("machines", Health.OK, f"{len(_MACHINES)} state machines can be started")
+
+    def _roles(self) -> Check:
+        """A role that lost its trust is noticed when an instance starts, minutes into a release."""
+        outputs = self.aws.outputs()
+        machines = [self.aws.machines.describe_state_machine(stateMachineArn=outputs[name]) for name in _MACHINES]
+        wanted = {one["roleArn"].rpartition("/")[2]: "states.amazonaws.com" for one in machines}
+        made = self.aws.cloudformation.describe_stack_resource(
+            StackName=self.aws.stack, LogicalResourceId=_EXECUTION_ROLE
+        )
+        wanted[made["StackResourceDetail"].get("PhysicalResourceId", "")] = "sagemaker.amazonaws.com"
+        wrong = [why for name, service in wanted.items() if (why := self._untrusting(name, service))]
+        if wrong:
+            return Check("roles", Health.FAILED, "; ".join(wrong), "deploy the stack again")
+        return Check("roles", Health.OK, f"{len(wanted)} roles are there and trust the services that use them")
+
+    def _untrusting(self, role: str, service: str) -> str:
+        try:
+            found: Any = self.aws.iam.get_role(RoleName=role)["Role"]
+        except ClientError as error:
+            if error_code(error) != "NoSuchEntity":
+                raise
+            return f"the role {role} is gone"
+        said = found["AssumeRolePolicyDocument"].get("Statement", [])
+        named = [one.get("Principal", {}).get("Service", []) for one in said if one.get("Effect") == "Allow"]
+        trusted = {name for names in named for name in ([names] if isinstance(names, str) else names)}
+        return "" if service in trusted else f"the role {role} does not trust {service}"
 
     def _bucket(self) -> Check:
         bucket = self.aws.outputs()["ArtifactBucketName"]

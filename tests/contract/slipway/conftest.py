@@ -206,11 +206,23 @@ def _deploy(stack: Stack) -> None:
             definition=json.dumps(machine),
         )
         outputs[f"{name}StateMachineArn"] = made["stateMachineArn"]
+    stack.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument=json.dumps(trusting("states")))
+    role = {"RoleName": "execution", "AssumeRolePolicyDocument": trusting("sagemaker")}
     template = {
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "slipway-notifications"}}},
+        "Resources": {
+            "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "slipway-notifications"}},
+            "SageMakerExecutionRole": {"Type": "AWS::IAM::Role", "Properties": role},
+        },
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
     stack.client("cloudformation").create_stack(StackName="slipway", TemplateBody=json.dumps(template))
+
+
+def trusting(service: str) -> dict[str, Any]:
+    """A role's trust policy."""
+    principal = {"Service": f"{service}.amazonaws.com"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def _operate() -> dict[str, Any]:

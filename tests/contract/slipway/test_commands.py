@@ -9,7 +9,18 @@ from jsonschema import Draft202012Validator
 from release.contracts.machines import OperateInput
 from release.contracts.sweep import SweepReport, Swept
 from slipway.operations import Operated, Operations
-from tests.contract.slipway.conftest import BUCKET, EVENTS, REFUSAL, REPORT, SWEPT, TABLE, Command, Stack, example
+from tests.contract.slipway.conftest import (
+    BUCKET,
+    EVENTS,
+    REFUSAL,
+    REPORT,
+    SWEPT,
+    TABLE,
+    Command,
+    Stack,
+    example,
+    trusting,
+)
 
 
 def schema(name: str) -> Draft202012Validator:
@@ -250,11 +261,37 @@ def test_the_doctor_tells_what_is_well_and_what_is_not(slipway: Command, stack: 
     schema("diagnosis").validate(said.json)
     health = {check["name"]: check["health"] for check in said.json["checks"]}
     assert health["quota"] == "warning", "one instance is enough for a first release, and too few beside another"
-    assert health["credentials"] == health["stack"] == health["machines"] == health["table"] == health["image"] == "ok"
+    assert (
+        health["credentials"]
+        == health["stack"]
+        == health["machines"]
+        == health["roles"]
+        == health["table"]
+        == health["image"]
+        == "ok"
+    )
     assert health["bucket"] == "failed", "moto leaves out that the bucket tells EventBridge"
     assert (health["budget"], health["notifications"], health["driver"]) == ("warning", "warning", "unknown")
     assert (said.code, said.json["well"]) == (1, False)
     assert "→ set policy.budget in /slipway/endpoints/chat" in slipway("doctor").out
+
+
+@pytest.mark.usefixtures("quota_of_one")
+def test_the_doctor_finds_a_role_that_sagemaker_may_not_use_and_one_that_is_gone(
+    slipway: Command, stack: Stack
+) -> None:
+    iam = stack.client("iam")
+    iam.update_assume_role_policy(RoleName="execution", PolicyDocument=json.dumps(trusting("lambda")))
+    iam.delete_role(RoleName="any")
+    try:
+        said = slipway("doctor").out
+    finally:
+        iam.create_role(RoleName="any", AssumeRolePolicyDocument=json.dumps(trusting("states")))
+        iam.update_assume_role_policy(RoleName="execution", PolicyDocument=json.dumps(trusting("sagemaker")))
+
+    [roles] = [line for line in said.splitlines() if "roles" in line]
+    assert roles.startswith("✗ failed   roles")
+    assert "the role any is gone; the role execution does not trust sagemaker.amazonaws.com" in roles
 
 
 def test_an_undelivered_event_is_listed_and_stays_until_it_is_replayed(slipway: Command, stack: Stack) -> None:
