@@ -8,7 +8,6 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from release.adapters.aws import code_of, translated
-from release.adapters.tarballs import regular_members
 from release.errors import ArtifactIncompleteError, ArtifactRejectedError
 from release.ports import Member, StoredObject
 
@@ -96,6 +95,8 @@ class S3ArtifactStore:
         return counted.digest.hexdigest()
 
     def members(self, key: str, checksum: str) -> "Iterator[Member]":
+        from release.adapters.tarballs import regular_members  # noqa: PLC0415 - tarfile, where a tarball is published
+
         with _present(key), translated(f"reading {key}"):
             reply = self._client.get_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
         if _stored(reply).checksum != checksum:
