@@ -62,6 +62,8 @@ class Judge:
         self.unsound: set[str] = set()
         """Data prefixes of artifacts that break a rule."""
         self._taken_away: dict[str, float] = {}
+        self._written_s: dict[tuple[str, str], float] = {}
+        """When a person's deed came into the record of a rollout or an endpoint, by its id and the deed's instant."""
         self._replaced_s: dict[tuple[str, str], float] = {}
         """When another release took its place, by endpoint and release."""
         self._checks: dict[tuple[str, str], Callable[[Any, Any, Invocation], None]] = {
@@ -69,6 +71,8 @@ class Judge:
             ("serving", "update_endpoint"): self._updates_endpoint,
             ("serving", "delete_endpoint"): self._deletes_endpoint,
             ("serving", "ensure_model"): self._makes_model,
+            ("table", "decide"): self._decides,
+            ("table", "decide_endpoint"): self._decides,
         }
 
     @property
@@ -148,17 +152,29 @@ class Judge:
         rollout, record = self._world.table.rollout(endpoint, rollout_id), self._world.table.endpoint(endpoint)
         if rollout is None:
             return
-        if rollout.abort and _seconds(rollout.abort.at) < by.began_s:
+        if rollout.abort and self._known_s(rollout_id, rollout.abort.at) < by.began_s:
             self.violate(f"8 people are heeded: traffic moves for {rollout_id}, whose end was asked for")
-        if rollout.paused and _seconds(rollout.paused.at) < by.began_s:
+        if rollout.paused and self._known_s(rollout_id, rollout.paused.at) < by.began_s:
             self.violate(f"8 people are heeded: traffic moves for {rollout_id}, which is paused")
         if rollout.kind == "rollback":
             return
         frozen, now_s = record.frozen if record else None, self._world.timeline.now_s
-        if frozen and _seconds(frozen.at) < by.began_s and (frozen.until is None or now_s < _seconds(frozen.until)):
+        if (
+            frozen
+            and self._known_s(endpoint, frozen.at) < by.began_s
+            and (frozen.until is None or now_s < _seconds(frozen.until))
+        ):
             self.violate(f"8 people are heeded: traffic moves for {rollout_id}, and {endpoint} is frozen")
         if self._world.policies.policy(endpoint).require_approval and rollout.approval is None:
             self.violate(f"8 people are heeded: traffic moves for {rollout_id}, and nobody has approved it")
+
+    def _decides(self, args: Any, _: Any, __: Invocation) -> None:
+        of, deed = args
+        self._written_s[getattr(of, "rollout_id", of), deed.at] = self._world.timeline.now_s
+
+    def _known_s(self, of: str, at: str) -> float:
+        """From when on a look at the record sees a deed; what a person asks for takes a moment to be written."""
+        return self._written_s.get((of, at), _seconds(at))
 
     def _is_people_s(self, name: str, by: Invocation) -> bool:
         """The endpoint that people use; a preflight has one of its own."""

@@ -129,6 +129,8 @@ class ContainerCall:
     def _suffer(self) -> None:
         if self._crashes:
             kill(self._instance)
+            # A quick container may have answered before the signal came.
+            raise ConnectionResetError("the container died with the request")
         if self._late_s:
             self._abandoned.wait(min(self._late_s, max(0.0, self._deadline - time.monotonic())))
 
