@@ -159,11 +159,8 @@ class Judge:
         if rollout.kind == "rollback":
             return
         frozen, now_s = record.frozen if record else None, self._world.timeline.now_s
-        if (
-            frozen
-            and self._known_s(endpoint, frozen.at) < by.began_s
-            and (frozen.until is None or now_s < _seconds(frozen.until))
-        ):
+        is_over = frozen and frozen.until is not None and now_s >= _seconds(frozen.until)
+        if frozen and not is_over and self._known_s(endpoint, frozen.at) < by.began_s:
             self.violate(f"8 people are heeded: traffic moves for {rollout_id}, and {endpoint} is frozen")
         if self._world.policies.policy(endpoint).require_approval and rollout.approval is None:
             self.violate(f"8 people are heeded: traffic moves for {rollout_id}, and nobody has approved it")

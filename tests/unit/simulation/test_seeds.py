@@ -24,7 +24,13 @@ def test_no_seed_of_every_day_s_sample_breaks_an_invariant(tens: int) -> None:
     assert sum(outcome.rollouts for outcome in outcomes) > 10
 
 
-@pytest.mark.parametrize("seed", [pytest.param(13804, id="two gave the same turn at once, and one took it back")])
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(13804, id="two gave the same turn at once, and one took it back"),
+        pytest.param(32118, id="an abort was written while a look at the rollout was under way"),
+    ],
+)
 def test_a_seed_that_once_broke_an_invariant_breaks_none(seed: int) -> None:
     assert not simulate(seed).violations
 
